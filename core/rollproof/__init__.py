@@ -1,0 +1,80 @@
+"""Upgrades the operating-system image of a whole fleet, batch by batch, and can prove
+what it will never do.
+
+The pure part is here: values that users write down, the run machine and the questions
+that can be asked of it.  What touches the world is imported by name:
+`rollproof.host`, `rollproof.journal`, `rollproof.adapters`.
+"""
+
+from rollproof.charter import Charter, StartedBy, draw_up
+from rollproof.commands import Command, Verb
+from rollproof.counts import Counts, Limits
+from rollproof.errors import RollproofError
+from rollproof.events import (
+    Cancel,
+    Event,
+    Fault,
+    Observed,
+    Overdue,
+    Pause,
+    Replaced,
+    ReplaceFailed,
+    Restored,
+    RestoreFailed,
+    Resume,
+    Start,
+    Surveyed,
+    Vanished,
+)
+from rollproof.fleet import Health, Instance, ScaleSet
+from rollproof.images import ImageReference, ImageVersion
+from rollproof.ledger import Ledger, news
+from rollproof.policy import RollingUpgradePolicy, Timeouts, UpgradePolicy
+from rollproof.run import Run, expects, new_run
+from rollproof.states import Cause, State
+from rollproof.step import step, trace
+from rollproof.table import TABLE, Row
+
+__all__ = [
+    "TABLE",
+    "Cancel",
+    "Cause",
+    "Charter",
+    "Command",
+    "Counts",
+    "Event",
+    "Fault",
+    "Health",
+    "ImageReference",
+    "ImageVersion",
+    "Instance",
+    "Ledger",
+    "Limits",
+    "Observed",
+    "Overdue",
+    "Pause",
+    "ReplaceFailed",
+    "Replaced",
+    "RestoreFailed",
+    "Restored",
+    "Resume",
+    "RollingUpgradePolicy",
+    "RollproofError",
+    "Row",
+    "Run",
+    "ScaleSet",
+    "Start",
+    "StartedBy",
+    "State",
+    "Surveyed",
+    "Timeouts",
+    "UpgradePolicy",
+    "Vanished",
+    "Verb",
+    "draw_up",
+    "expects",
+    "new_run",
+    "news",
+    "step",
+    "trace",
+]

@@ -1,0 +1,94 @@
+"""What a run was told when it was made; it never changes (S10)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+import attrs
+
+from rollproof.counts import Limits
+from rollproof.fleet import ScaleSet
+from rollproof.images import ImageVersion
+
+
+class StartedBy(StrEnum):
+    """Who asked for the run (R7.1)."""
+
+    USER = "User"
+    PLATFORM = "Platform"
+
+
+@attrs.frozen(kw_only=True)
+class Charter:
+    """The terms of one run.  All waits are milliseconds."""
+
+    run: str
+    """Identifier, unique for ever."""
+    scale_set: str
+    target: str
+    """The image version every instance is brought to; fixed for the run (S10)."""
+    limits: Limits[int]
+    cross_zone: bool = False
+    """A batch may be drawn from several zones (R4.2)."""
+    unhealthy_first: bool = False
+    """Unhealthy instances are upgraded before healthy ones (R4.2)."""
+    started_by: StartedBy = StartedBy.USER
+    pause: int = 0
+    """Between batches (R4.5)."""
+    replace_wait: int = 30 * 60_000
+    """Until a replace that does not report counts as failed."""
+    health_wait: int = 5 * 60_000
+    """For an instance to become healthy, counted from its new disk (R4.3)."""
+    restore_wait: int = 30 * 60_000
+    """Until a restore that does not report counts as failed."""
+    survey_wait: int = 5 * 60_000
+    """Until a fleet that does not answer stops the run."""
+
+
+def draw_up(
+    scale_set: ScaleSet,
+    target: ImageVersion,
+    *,
+    run: str,
+    started_by: StartedBy = StartedBy.USER,
+    rollback: bool | None = None,
+) -> Charter:
+    """The charter of a run of ``scale_set`` to ``target``.
+
+    ``rollback`` says whether a failed instance is given its previous disk back at once
+    (R4.3).  Left open, the platform's runs do, unless the model disables it, and runs
+    started by hand do not (R4.8).
+    """
+    policy = scale_set.upgrade_policy.effective
+    automatic = scale_set.upgrade_policy.automatic_os_upgrade_policy
+    timeouts = scale_set.timeouts
+    pause = _ms(policy.pause_time_between_batches)
+    if rollback is None:
+        by_hand = started_by is StartedBy.USER
+        rollback = not by_hand and not automatic.disable_automatic_rollback
+    return Charter(
+        run=run,
+        scale_set=scale_set.name,
+        target=str(target),
+        limits=Limits(
+            max_batch=policy.max_batch_instance_percent,
+            max_unhealthy=policy.max_unhealthy_instance_percent,
+            max_unhealthy_upgraded=policy.max_unhealthy_upgraded_instance_percent,
+            rollback=int(rollback),
+            restore_on_breach=int(policy.rollback_failed_instances_on_policy_breach),
+            paced=int(pause > 0),
+        ),
+        cross_zone=policy.enable_cross_zone_upgrade,
+        unhealthy_first=policy.prioritize_unhealthy_instances,
+        started_by=started_by,
+        pause=pause,
+        replace_wait=_ms(timeouts.replace),
+        health_wait=_ms(timeouts.health),
+        restore_wait=_ms(timeouts.restore),
+        survey_wait=_ms(timeouts.survey),
+    )
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)

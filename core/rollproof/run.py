@@ -1,0 +1,62 @@
+"""A run at one moment, as a value; `rollproof.step` makes the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from rollproof.charter import Charter
+from rollproof.commands import Command, Verb
+from rollproof.counts import EMPTY, Counts
+from rollproof.ledger import CODE, Ledger, empty_ledger
+from rollproof.states import TERMINAL, Cause, State, View
+
+
+class Run(NamedTuple):
+    """A run at one moment.  The ledger always sums to the counts."""
+
+    charter: Charter
+    state: State
+    counts: Counts[int]
+    ledger: Ledger
+    surveys: int
+    """Surveys asked for so far; the number of the one that is open."""
+    batches: int
+    """Batches begun so far."""
+
+    @property
+    def cause(self) -> Cause:
+        """What stopped or is stopping the run."""
+        return Cause(self.counts.stop)
+
+
+def new_run(charter: Charter) -> Run:
+    """A run that has not begun."""
+    return Run(charter, State.IDLE, EMPTY, empty_ledger(), 0, 0)
+
+
+def expects(run: Run, command: Command) -> bool:
+    """Whether an outcome of ``command`` can still change the run.
+
+    What is not expected any more need not be waited for, nor issued again after a
+    crash.
+    """
+    if run.state in TERMINAL:
+        return False
+    if command.verb is Verb.SURVEY:
+        return command.attempt == run.surveys and run.counts.view == View.ASKED
+    if command.verb is Verb.WAIT:
+        return command.attempt == run.batches and run.counts.gated == 1
+    index = run.ledger.find(command.instance)
+    return (
+        index is not None
+        and run.ledger.attempt(index) == command.attempt
+        and run.ledger.phases.cells()[index] in _WAITED_FOR[command.verb]
+    )
+
+
+_WAITED_FOR: Final[Mapping[Verb, frozenset[int]]] = {
+    Verb.REPLACE: frozenset({CODE["replacing"]}),
+    Verb.WATCH: frozenset({CODE["awaiting"], CODE["recovering"]}),
+    Verb.RESTORE: frozenset({CODE["restoring"]}),
+}

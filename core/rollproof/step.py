@@ -1,0 +1,350 @@
+"""The run machine: ``step(run, event) -> (run, commands)``.
+
+`step` is pure: it reads no clock, touches nothing, and leaves the run it was given as
+it was.  It turns an event into the rows of `rollproof.table` that the event causes,
+takes them, and then takes every MACHINE and PICK row that has become possible.  It
+decides nothing that the table does not decide.
+
+Laws
+----
+* The ledger always sums to the counts.
+* Every change of a run is a sequence of rows; `trace` names them.
+* An event that the state does not accept raises `IllegalEvent`; the run is unchanged.
+* A report that is late, repeated or out of order changes nothing (S13).
+* Stepping costs amortised O(1) per instance event, whatever the size of the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rollproof.commands import Command, Verb
+from rollproof.counts import PHASES
+from rollproof.errors import IllegalEvent
+from rollproof.events import (
+    Cancel,
+    Event,
+    Fault,
+    Observed,
+    Overdue,
+    Pause,
+    Replaced,
+    ReplaceFailed,
+    Restored,
+    RestoreFailed,
+    Resume,
+    Start,
+    Surveyed,
+    Vanished,
+)
+from rollproof.fleet import Health, Instance
+from rollproof.ledger import ATTEMPTED, CODE, IN_FLIGHT, is_exempt, is_healthy
+from rollproof.run import Run
+from rollproof.states import ACTIVE, TERMINAL, Cause, State
+from rollproof.table import ABSENT, ROWS, TABLE, Row
+from rollproof.turn import Turn
+
+
+def step(run: Run, event: Event) -> tuple[Run, tuple[Command, ...]]:
+    """The run after ``event``, and what it wants done.
+
+    Raises `IllegalEvent` when the state does not accept the event (R4.9).
+    """
+    turn = Turn(run, event.at)
+    _HANDLERS[type(event)](turn, event)
+    return turn.freeze(), tuple(turn.commands)
+
+
+def trace(run: Run, event: Event) -> tuple[Run, tuple[Command, ...], tuple[str, ...]]:
+    """As `step`, with the names of the rows taken, in order."""
+    turn = Turn(run, event.at)
+    _HANDLERS[type(event)](turn, event)
+    return turn.freeze(), tuple(turn.commands), tuple(turn.rows)
+
+
+# -- the rows that events name --------------------------------------------------------
+
+_REPLACED: Final = ROWS["replaced"]
+_REPLACE_FAILED: Final = ROWS["replace_failed"]
+_SUCCEED: Final = ROWS["succeed"]
+_FAIL: Final = ROWS["fail"]
+_DISK_RESTORED: Final = ROWS["disk_restored"]
+_RESTORE_FAILED: Final = ROWS["restore_failed"]
+_RECOVERED: Final = ROWS["recovered"]
+_RECOVERED_UNHEALTHY: Final = ROWS["recovered_unhealthy"]
+_UNRECOVERED: Final = ROWS["unrecovered"]
+
+_REPLACING: Final = CODE["replacing"]
+_AWAITING: Final = CODE["awaiting"]
+_RESTORING: Final = CODE["restoring"]
+_RECOVERING: Final = CODE["recovering"]
+
+_FLIP: Final[Mapping[int, Row]] = {
+    row.leaves_code: row for row in TABLE if row.name.endswith(("_falls_ill", "_recovers"))
+}
+_EXEMPTION: Final[Mapping[int, Row]] = {
+    row.leaves_code: row for row in TABLE if row.name.startswith(("exempt_", "enlist_"))
+}
+_VANISH: Final[Mapping[int, Row]] = {
+    code: ROWS[f"vanish_{phase}"] for code, phase in enumerate(PHASES)
+}
+_APPEAR: Final[Mapping[tuple[bool, bool], Row]] = {
+    (exempt, healthy): ROWS[
+        f"appear_{'skipped' if exempt else 'pending'}_{'healthy' if healthy else 'unhealthy'}"
+    ]
+    for exempt in (False, True)
+    for healthy in (False, True)
+}
+
+
+# -- events ---------------------------------------------------------------------------
+
+
+def _start(turn: Turn, event: Start) -> None:
+    _accept(turn, event, frozenset({State.IDLE}))
+    turn.take(ROWS["start"])
+    turn.settle()
+
+
+def _cancel(turn: Turn, event: Cancel) -> None:
+    _accept(turn, event, ACTIVE)
+    turn.take_if_enabled(ROWS["opt_out" if event.cause is Cause.OPTED_OUT else "cancel"])
+    if event.force:
+        turn.take_if_enabled(ROWS["force"])
+    turn.settle()
+
+
+def _pause(turn: Turn, event: Pause) -> None:
+    _accept(turn, event, ACTIVE)
+    turn.take_if_enabled(ROWS["pause"])
+
+
+def _resume(turn: Turn, event: Resume) -> None:
+    _accept(turn, event, ACTIVE)
+    turn.take_if_enabled(ROWS["resume"])
+    turn.settle()
+
+
+def _fault(turn: Turn, event: Fault) -> None:
+    if _is_late(turn, event):
+        return
+    turn.take_if_enabled(ROWS["fault"])
+    turn.settle()
+
+
+def _replaced(turn: Turn, event: Replaced) -> None:
+    if _is_late(turn, event):
+        return
+    index = turn.reported(event.instance, event.attempt, _REPLACING)
+    if index >= 0:
+        turn.take(_REPLACED, index)
+        turn.command(Verb.WATCH, index, turn.charter.health_wait, turn.charter.target)
+        turn.settle()
+
+
+def _replace_failed(turn: Turn, event: ReplaceFailed) -> None:
+    if _is_late(turn, event):
+        return
+    index = turn.reported(event.instance, event.attempt, _REPLACING)
+    if index >= 0:
+        turn.take(_REPLACE_FAILED, index)
+        turn.settle()
+
+
+def _restored(turn: Turn, event: Restored) -> None:
+    if _is_late(turn, event):
+        return
+    index = turn.reported(event.instance, event.attempt, _RESTORING)
+    if index >= 0:
+        turn.take(_DISK_RESTORED, index)
+        before = turn.before.cells()[index]
+        turn.command(Verb.WATCH, index, turn.charter.health_wait, before)
+
+
+def _restore_failed(turn: Turn, event: RestoreFailed) -> None:
+    if _is_late(turn, event):
+        return
+    index = turn.reported(event.instance, event.attempt, _RESTORING)
+    if index >= 0:
+        turn.take(_RESTORE_FAILED, index)
+        turn.settle()
+
+
+def _observed(turn: Turn, event: Observed) -> None:
+    if _is_late(turn, event):
+        return
+    instance = event.instance
+    index = turn.index_of(instance.id)
+    phase = ABSENT if index < 0 else turn.phases.cells()[index]
+    if phase == ABSENT:
+        _appear(turn, instance)
+    elif phase == _AWAITING:
+        if instance.version == turn.charter.target and instance.health is Health.HEALTHY:
+            turn.take(_SUCCEED, index)
+            turn.settle()
+    elif phase == _RECOVERING:
+        _note_version(turn, index, instance.version)
+        if instance.health is Health.HEALTHY and _is_back(turn, index):
+            turn.take(_RECOVERED, index)
+            turn.settle()
+    elif phase not in IN_FLIGHT:
+        _place(turn, index, instance)
+        turn.settle()
+
+
+def _vanished(turn: Turn, event: Vanished) -> None:
+    if _is_late(turn, event):
+        return
+    _remove(turn, event.instance)
+    turn.settle()
+
+
+def _surveyed(turn: Turn, event: Surveyed) -> None:
+    if _is_late(turn, event) or event.attempt != turn.surveys:
+        return
+    if not turn.may_take(ROWS["surveyed"]):
+        return
+    for instance in event.present:
+        index = turn.index_of(instance.id)
+        if index < 0 or turn.phase(index) == ABSENT:
+            _appear(turn, instance)
+        else:
+            _place(turn, index, instance)
+    for name in event.gone:
+        _remove(turn, name)
+    turn.take(ROWS["surveyed"])
+    turn.settle()
+
+
+def _overdue(turn: Turn, event: Overdue) -> None:
+    if _is_late(turn, event):
+        return
+    if event.verb is Verb.SURVEY:
+        if event.attempt == turn.surveys:
+            turn.take_if_enabled(ROWS["survey_overdue"])
+    elif event.verb is Verb.WAIT:
+        if event.attempt == turn.batches:
+            turn.take_if_enabled(ROWS["pause_over"])
+    else:
+        _instance_overdue(turn, event)
+    turn.settle()
+
+
+def _instance_overdue(turn: Turn, event: Overdue) -> None:
+    phase_rows = {
+        Verb.REPLACE: ((_REPLACING, _REPLACE_FAILED),),
+        Verb.RESTORE: ((_RESTORING, _RESTORE_FAILED),),
+        Verb.WATCH: ((_AWAITING, _FAIL), (_RECOVERING, _RECOVERED_UNHEALTHY)),
+    }
+    for phase, row in phase_rows[event.verb]:
+        index = turn.reported(event.instance, event.attempt, phase)
+        if index >= 0:
+            back = row is not _RECOVERED_UNHEALTHY or _is_back(turn, index)
+            turn.take(row if back else _UNRECOVERED, index)
+
+
+# -- what events share ------------------------------------------------------------------
+
+
+def _accept(turn: Turn, event: Event, states: frozenset[State]) -> None:
+    if turn.state not in states:
+        raise IllegalEvent(turn.state, type(event).__name__)
+
+
+def _is_late(turn: Turn, event: Event) -> bool:
+    """Whether a report comes after the end of the run; before its start it is refused."""
+    if turn.state is State.IDLE:
+        raise IllegalEvent(turn.state, type(event).__name__)
+    return turn.state in TERMINAL
+
+
+def _appear(turn: Turn, instance: Instance) -> None:
+    """A new instance: done if it is on the target, else pending (S11)."""
+    index = _seat(turn, instance)
+    target = turn.charter.target
+    exempt = is_exempt(instance, ABSENT, target)
+    turn.versions = turn.versions.put(index, instance.version)
+    turn.take(_APPEAR[exempt, is_healthy(instance, ABSENT, target)], index)
+
+
+def _seat(turn: Turn, instance: Instance) -> int:
+    """An index for the instance, in the lane of its zone and update domain."""
+    index = turn.roster.enrol(instance)
+    if not turn.roster.seats(index, instance):
+        turn.roster = turn.roster.moved(instance)
+        index = turn.roster.index[instance.id]
+    turn.phases.stretch(index + 1, ABSENT)
+    turn.versions.stretch(index + 1, None)
+    turn.before.stretch(index + 1, None)
+    return index
+
+
+def _remove(turn: Turn, name: str) -> None:
+    """A vanished instance leaves the ledger; should it come back, it is another life."""
+    index = turn.index_of(name)
+    code = ABSENT if index < 0 else turn.phase(index)
+    if code == ABSENT:
+        return
+    if code in ATTEMPTED:
+        turn.lives = {**turn.lives, index: turn.lives.get(index, 1) + 1}
+    turn.take(_VANISH[code], index)
+
+
+def _place(turn: Turn, index: int, instance: Instance) -> None:
+    """Note how a settled instance is: its place, whether it is ours, its health."""
+    target = turn.charter.target
+    _note_version(turn, index, instance.version)
+    if not turn.roster.seats(index, instance):
+        index = _relocate(turn, index, instance)
+    code = turn.phase(index)
+    if code in _EXEMPTION:
+        row = _EXEMPTION[code]
+        if is_exempt(instance, code, target) != row.name.startswith("enlist"):
+            turn.take(row, index)
+            code = turn.phase(index)
+    if is_healthy(instance, code, target) != PHASES[code].endswith("_healthy"):
+        turn.take(_FLIP[code], index)
+
+
+def _relocate(turn: Turn, old: int, instance: Instance) -> int:
+    """Give an instance that changed its zone an index in its new lane.  No row: the
+    phase stays, only the place in the table is another."""
+    new = _seat(turn, instance)
+    turn.phases = turn.phases.put(new, turn.phase(old)).put(old, ABSENT)
+    turn.versions = turn.versions.put(new, turn.versions.cells()[old])
+    turn.before = turn.before.put(new, turn.before.cells()[old])
+    if old in turn.lives:
+        turn.lives = {**turn.lives, new: turn.lives[old]}
+    return new
+
+
+def _note_version(turn: Turn, index: int, version: str | None) -> None:
+    if turn.versions.cells()[index] != version:
+        turn.versions = turn.versions.put(index, version)
+
+
+def _is_back(turn: Turn, index: int) -> bool:
+    """Whether the instance was last seen on the version it had before (S9)."""
+    seen = turn.versions.cells()[index]
+    before = turn.before.cells()[index]
+    if before is None:
+        return seen is not None and seen != turn.charter.target
+    return seen == before
+
+
+_HANDLERS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
+    Start: _start,
+    Surveyed: _surveyed,
+    Replaced: _replaced,
+    ReplaceFailed: _replace_failed,
+    Observed: _observed,
+    Vanished: _vanished,
+    Restored: _restored,
+    RestoreFailed: _restore_failed,
+    Overdue: _overdue,
+    Cancel: _cancel,
+    Pause: _pause,
+    Resume: _resume,
+    Fault: _fault,
+}

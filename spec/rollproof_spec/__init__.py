@@ -1,0 +1,1 @@
+"""Properties of a run, their encodings, and the TLA+ module made from the table."""
