@@ -44,6 +44,8 @@ class Charter:
     """Until a restore that does not report counts as failed."""
     survey_wait: int = 5 * 60_000
     """Until a fleet that does not answer stops the run."""
+    look: int = 5_000
+    """Between two looks at an instance that is given time (R5.2)."""
 
 
 def draw_up(
@@ -87,6 +89,7 @@ def draw_up(
         health_wait=_ms(timeouts.health),
         restore_wait=_ms(timeouts.restore),
         survey_wait=_ms(timeouts.survey),
+        look=5_000 if scale_set.health is None else _ms(scale_set.health.interval),
     )
 
 

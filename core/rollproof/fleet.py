@@ -1,0 +1,133 @@
+"""A scale set as users declare it, and an instance as a provider last saw it (R1.1)."""
+
+from attrs import field, frozen
+
+from rollproof.bounds import Bound, optional, table, tables, text
+from rollproof.extensions import Extension, extension_problems, provisioning_order
+from rollproof.health import Health, HealthSource, HttpProbe, PowerState, TcpProbe
+from rollproof.images import ImageReference
+from rollproof.policy import Timeouts, UpgradePolicy
+from rollproof.validation import Declared, Rule, declare
+
+__all__ = [
+    "Disk",
+    "Extension",
+    "Health",
+    "Instance",
+    "PowerState",
+    "ScaleSet",
+    "provisioning_order",
+]
+
+
+@frozen
+class Disk:
+    """A disk of an instance."""
+
+    id: str
+    """The provider's id of the disk."""
+    version: str | None = None
+    """Image version it was made from; None for a data disk, or when unknown."""
+
+
+@frozen(kw_only=True)
+class Instance:
+    """One instance as last observed.
+
+    Adapters construct it, up to a million times per survey, and answer for its fields:
+    nothing is checked here.
+    """
+
+    id: str
+    """The provider's id, unique in the scale set."""
+    zone: str = ""
+    """Availability zone, "" when there are none."""
+    fault_domain: str = ""
+    """Domain that fails together, "" when there are none."""
+    update_domain: str = ""
+    """Domain that is updated together, "" when there are none."""
+    power_state: PowerState = PowerState.RUNNING
+    """Whether it runs."""
+    version: str | None = None
+    """Image version it was observed to run (S9), None when unknown."""
+    health: Health = Health.UNKNOWN
+    """The verdict of `rollproof.health.judge`."""
+    os_disk: str = ""
+    """Id of the OS disk, "" when unknown."""
+    data_disks: tuple[str, ...] = ()
+    """Ids of the data disks, which no upgrade touches (R1.2)."""
+    protected: bool = False
+    """Whether it must not be upgraded."""
+
+
+def _name(example: str) -> Bound:
+    """A name that is safe in a path, a URL and a shell."""
+    allowed = "1 to 64 of the characters a-z 0-9 -, a letter or digit first"
+    return text(r"[a-z0-9][a-z0-9-]{0,63}", allowed, example)
+
+
+# No "..", no leading "/" and no "\", so the script stays beside the document.
+_SCRIPT = text(
+    r"(?!/)(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f\\:\ud800-\udfff]{1,255}",
+    "a relative path, with / and without ..",
+    "first-boot.sh",
+)
+
+
+@frozen(kw_only=True)
+class ScaleSet(Declared):
+    """A fleet of like instances, as its document declares it."""
+
+    name: str = field(metadata=declare(_name("web"), "Name of the scale set.", "R1.1"))
+    location: str = field(
+        default="local",
+        metadata=declare(
+            text(
+                r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9])?",
+                "1 to 64 letters, digits, spaces, - and _",
+                "westeurope",
+            ),
+            "Where it stands; image versions are replicated to locations.",
+            "R1.1",
+        ),
+    )
+    provider: str = field(
+        default="local",
+        metadata=declare(_name("local"), "Adapter that acts on the instances."),
+    )
+    image_reference: ImageReference = field(
+        metadata=declare(
+            table(ImageReference, example='{ image = "web-os" }'),
+            "Image the instances run.",
+            "R1.1",
+        )
+    )
+    upgrade_policy: UpgradePolicy = field(
+        default=UpgradePolicy(),
+        metadata=declare(table(UpgradePolicy), "How upgrades proceed.", "R1.1"),
+    )
+    health: HealthSource | None = field(
+        default=None,
+        metadata=declare(
+            optional(table(HttpProbe, TcpProbe)),
+            "Where the application's health comes from; automatic upgrades need one.",
+            "R2.2",
+        ),
+    )
+    timeouts: Timeouts = field(
+        default=Timeouts(), metadata=declare(table(Timeouts), "Deadlines of a run.", "R4.3")
+    )
+    custom_data: str | None = field(
+        default=None,
+        metadata=declare(
+            optional(_SCRIPT),
+            "Script run on every new OS disk, before the extensions; relative to the document.",
+            "R1.2",
+        ),
+    )
+    extensions: tuple[Extension, ...] = field(
+        default=(),
+        metadata=declare(tables(Extension), "What runs on every new OS disk.", "R1.2"),
+    )
+
+    rules = (Rule(("extensions",), extension_problems),)

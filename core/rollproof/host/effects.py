@@ -1,0 +1,153 @@
+"""Carrying out commands: the only place where a host calls a provider.
+
+An effect reports what it learnt and decides nothing.  It goes on asking until it has an
+answer; the host ends it when the run does not wait for it any more, at the latest by
+the command's deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from rollproof.adapters.provider import Provider
+from rollproof.commands import Command, Verb
+from rollproof.errors import OperationFailed, OutcomeUnknown
+from rollproof.events import (
+    Event,
+    Observed,
+    Replaced,
+    ReplaceFailed,
+    Restored,
+    RestoreFailed,
+    Surveyed,
+    Vanished,
+)
+from rollproof.fleet import Instance
+from rollproof.images import ImageVersion
+from rollproof.ledger import news
+from rollproof.run import Run
+
+log = logging.getLogger("rollproof.host")
+
+T = TypeVar("T")
+
+FIRST_RETRY = 0.5
+"""Seconds before an unknown outcome is asked for again; doubled each time."""
+LAST_RETRY = 30.0
+
+
+class Setting(Protocol):
+    """What an effect needs of its host."""
+
+    def now(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        ...
+
+    def current(self, run: str) -> Run:
+        """The run as it stands."""
+        ...
+
+    def report(self, run: str, event: Event) -> None:
+        """Hand in what was learnt."""
+        ...
+
+    def checkpoint(self, point: str) -> None:
+        """Told before and after every call to a provider; a test may die here."""
+        ...
+
+
+async def carry_out(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
+    """Do what ``command`` wants and report the outcome."""
+    await _EFFECTS[command.verb](setting, provider, run, command)
+
+
+async def _survey(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
+    name = run.charter.run
+
+    async def look() -> Sequence[Instance]:
+        fleet = await provider.observe()
+        if len({instance.id for instance in fleet}) != len(fleet):
+            raise OutcomeUnknown("", "the provider named an instance twice")
+        return fleet
+
+    fleet = await _insist(setting, command.key(name), look)
+    present, gone = news(setting.current(name).ledger, run.charter.target, fleet)
+    setting.report(name, Surveyed(setting.now(), command.attempt, present, gone))
+
+
+async def _replace(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
+    name, key = run.charter.run, command.key(run.charter.run)
+    version = ImageVersion.parse(run.charter.target)
+    instance, attempt = command.instance, command.attempt
+    try:
+        await _insist(setting, key, lambda: provider.replace(key, instance, version))
+    except OperationFailed as error:
+        outcome: Event = ReplaceFailed(setting.now(), instance, attempt, error.why)
+    else:
+        outcome = Replaced(setting.now(), instance, attempt)
+    setting.report(name, outcome)
+
+
+async def _restore(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
+    name, key = run.charter.run, command.key(run.charter.run)
+    instance, attempt = command.instance, command.attempt
+    try:
+        await _insist(setting, key, lambda: provider.restore(key, instance))
+    except OperationFailed as error:
+        outcome: Event = RestoreFailed(setting.now(), instance, attempt, error.why)
+    else:
+        outcome = Restored(setting.now(), instance, attempt)
+    setting.report(name, outcome)
+
+
+async def _watch(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
+    """Look again and again; report what differs from the look before."""
+    name = run.charter.run
+    last: Instance | None = None
+    while True:
+        seen = await _insist(
+            setting, command.key(name), lambda: provider.observe(command.instance)
+        )
+        if not seen:
+            setting.report(name, Vanished(setting.now(), command.instance))
+            return
+        if seen[0] != last:
+            last = seen[0]
+            setting.report(name, Observed(setting.now(), last))
+        await asyncio.sleep(run.charter.look / 1000)
+
+
+async def _wait(_: Setting, __: Provider, ___: Run, ____: Command) -> None:
+    """The deadline is the outcome."""
+
+
+_EFFECTS = {
+    Verb.SURVEY: _survey,
+    Verb.REPLACE: _replace,
+    Verb.RESTORE: _restore,
+    Verb.WATCH: _watch,
+    Verb.WAIT: _wait,
+}
+
+
+async def _insist(setting: Setting, key: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Call until the outcome is known.  Raises `OperationFailed` only."""
+    pause = FIRST_RETRY
+    while True:
+        setting.checkpoint(f"before {key}")
+        try:
+            answer = await call()
+        except OperationFailed:
+            setting.checkpoint(f"after {key}")
+            raise
+        except Exception as error:
+            # The contract: whatever else an adapter raises means that nobody can say.
+            log.warning("%s: outcome unknown, asking again in %.1f s: %s", key, pause, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_RETRY)
+        else:
+            setting.checkpoint(f"after {key}")
+            return answer

@@ -1,0 +1,359 @@
+"""The embedded host: one process, one journal, many runs at once.
+
+A turn works in every event that has arrived, for every run, and is one transaction.
+Effects of a turn begin after its commit; a command that a crash left without an outcome
+is issued again, with the same key, when the next host starts.  Deadlines are stored as
+absolute times, so a host that was away for an hour knows at once what is overdue.
+
+`start`, `post` and `status` only touch the journal, so any process may call them while
+another one serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import attrs
+
+from rollproof.adapters.provider import Provider
+from rollproof.charter import Charter
+from rollproof.commands import Command, Verb
+from rollproof.errors import IllegalEvent
+from rollproof.events import Event, Overdue, Start, Surveyed
+from rollproof.host.effects import carry_out
+from rollproof.journal import Journal, Post, Replay, Turned
+from rollproof.journal.journal import RunRecord
+from rollproof.run import Run, expects
+from rollproof.states import TERMINAL, State
+from rollproof.status import RunStatus, describe
+from rollproof.step import trace
+
+log = logging.getLogger("rollproof.host")
+
+POLL = 0.1
+"""Seconds between two looks for what other processes handed in."""
+
+Observer = Callable[[Turned], Awaitable[None] | None]
+"""Called after every event that was recorded; its errors are logged and go no further."""
+
+
+def wall_clock() -> int:
+    """Milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def status_of(record: RunRecord) -> RunStatus:
+    """The status of a run from its journal record."""
+    return describe(
+        record.charter,
+        record.state,
+        record.counts,
+        record.batches,
+        record.opened_at,
+        record.last_at,
+        record.closed_at,
+        record.why,
+    )
+
+
+@attrs.define(eq=False)
+class _Hosted:
+    """A run under way, with the commands that wait for an outcome."""
+
+    run: Run
+    provider: Provider
+    open: dict[str, Command] = attrs.Factory(dict)
+    by_instance: dict[str, set[str]] = attrs.Factory(lambda: defaultdict(set))
+    effects: dict[str, asyncio.Task[None]] = attrs.Factory(dict)
+
+    def opened(self, key: str, command: Command) -> None:
+        self.open[key] = command
+        self.by_instance[command.instance].add(key)
+
+    def close(self, key: str) -> None:
+        command = self.open.pop(key, None)
+        if command is not None:
+            self.by_instance[command.instance].discard(key)
+        task = self.effects.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+
+class EmbeddedHost:
+    """Hosts runs over one journal.  See `rollproof.host.protocol.Host`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        provider_of: Callable[[str], Provider],
+        *,
+        clock: Callable[[], int] = wall_clock,
+        observers: Sequence[Observer] = (),
+        checkpoint: Callable[[str], None] = lambda _point: None,
+        poll: float = POLL,
+    ) -> None:
+        """``provider_of`` gives the provider of a scale set by its name.
+
+        ``checkpoint`` is told of every commit and every call to a provider, before and
+        after; a test may die there.
+        """
+        self._journal = journal
+        self._provider_of = provider_of
+        self._clock = clock
+        self._observers = tuple(observers)
+        self._checkpoint = checkpoint
+        self._poll = poll
+        self._hosted: dict[str, _Hosted] = {}
+        self._queue: deque[tuple[str, Event, Post | None]] = deque()
+        self._queued_posts: set[int] = set()
+        self._deadlines: list[tuple[int, str, str]] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._crash: BaseException | None = None
+        self._journal_version: int | None = None
+        self._notices: set[asyncio.Task[None]] = set()
+
+    # -- what any process may call
+
+    async def start(self, charter: Charter) -> None:
+        """Begin a run.  Raises `RunActive` when its set has one under way (R4.9)."""
+        self._journal.open_run(charter, self._clock())
+        self._look_again()
+
+    async def post(self, run: str, event: Event, dedup_key: str) -> bool:
+        """Hand an event in; False when ``dedup_key`` was handed in before (S13).
+
+        Raises `UnknownRun` or `NothingRunning`.
+        """
+        fresh = self._journal.post(run, event, dedup_key)
+        self._look_again()
+        return fresh
+
+    async def status(self, run: str) -> RunStatus:
+        """How the run stands now.  Raises `UnknownRun`."""
+        return status_of(self._journal.run(run))
+
+    # -- serving: one process at a time, which holds the home
+
+    async def serve(self, *, forever: bool = False) -> None:
+        """Work until no run is under way, or for ever; resumes what a crash left.
+
+        Raises what made it impossible to go on, `JournalUnwritable` among them; every
+        run is then as it was after its last turn, and can be resumed.
+        """
+        try:
+            while not self._stopping:
+                self._take_in()
+                self._fire_deadlines()
+                if self._queue:
+                    self._turn()
+                elif not forever and not self._hosted and not self._journal.posts():
+                    return
+                else:
+                    await self._pause()
+                if self._crash is not None:
+                    raise self._crash
+        finally:
+            await self._let_go()
+
+    def stop(self) -> None:
+        """End `serve` after the turn at hand; what is in flight stays resumable."""
+        self._stopping = True
+        self._wake.set()
+
+    # -- the setting of effects
+
+    def now(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        return self._clock()
+
+    def current(self, run: str) -> Run:
+        """The run as it stands."""
+        return self._hosted[run].run
+
+    def report(self, run: str, event: Event) -> None:
+        """Queue what an effect learnt."""
+        self._queue.append((run, event, None))
+        self._wake.set()
+
+    def checkpoint(self, point: str) -> None:
+        """Pass a point at which a test may die."""
+        self._checkpoint(point)
+
+    # -- taking in
+
+    def _look_again(self) -> None:
+        self._journal_version = None  # our own commits do not change it
+        self._wake.set()
+
+    def _take_in(self) -> None:
+        """Adopt runs that were begun, and queue events that were handed in."""
+        version = self._journal.version()
+        if version == self._journal_version:
+            return
+        self._journal_version = version
+        for record in self._journal.open_runs():
+            if record.charter.run not in self._hosted:
+                self._adopt(record.charter)
+        for post in self._journal.posts():
+            if post.id not in self._queued_posts:
+                self._queued_posts.add(post.id)
+                self._queue.append((post.run, post.event, post))
+
+    def _adopt(self, charter: Charter) -> None:
+        """Bring a run back from the journal and issue again what has no outcome."""
+        replay = Replay(self._journal, charter.run)
+        replay.catch_up()
+        hosted = _Hosted(replay.run, self._provider_of(charter.scale_set))
+        self._hosted[charter.run] = hosted
+        for command in self._journal.outbox(charter.run):
+            self._issue(hosted, command)
+        if replay.run.state is State.IDLE:
+            self._queue.append((charter.run, Start(self._clock()), None))
+
+    # -- turns
+
+    def _turn(self) -> None:
+        """Work in everything that is queued, in one transaction."""
+        turn: list[Turned] = []
+        refused: list[tuple[Post, str]] = []
+        runs: dict[str, Run] = {}
+        opened: dict[str, dict[str, Command]] = defaultdict(dict)
+        while self._queue:
+            name, event, post = self._queue.popleft()
+            hosted = self._hosted.get(name)
+            try:
+                if hosted is None:
+                    raise IllegalEvent("ended", type(event).__name__)
+                before = runs.get(name, hosted.run)
+                after, commands, rows = trace(before, event)
+            except IllegalEvent as error:
+                if post is not None:
+                    refused.append((post, str(error)))
+                continue
+            opened[name].update((command.key(name), command) for command in commands)
+            closed = tuple(self._closed_by(event, after, hosted, opened[name]))
+            for key in closed:
+                opened[name].pop(key, None)
+            runs[name] = after
+            post_id = None if post is None else post.id
+            turn.append(Turned(before, event, after, commands, rows, closed, post_id))
+        self._checkpoint("before commit")
+        self._journal.record(turn)
+        self._checkpoint("after commit")
+        for post, why in refused:
+            self._journal.refuse(post, why)
+        self._apply(turn, runs, opened)
+
+    def _closed_by(
+        self, event: Event, after: Run, hosted: _Hosted, opened: dict[str, Command]
+    ) -> Iterable[str]:
+        """Keys of open commands that the run does not wait for after ``event``."""
+        touched = _touched(event)
+        if touched is None or after.state in TERMINAL:
+            candidates = {**hosted.open, **opened}
+        else:
+            candidates = {key: hosted.open[key] for key in hosted.by_instance[touched]}
+            candidates.update((k, c) for k, c in opened.items() if c.instance == touched)
+        return [key for key, command in candidates.items() if not expects(after, command)]
+
+    def _apply(
+        self,
+        turn: Sequence[Turned],
+        runs: dict[str, Run],
+        opened: dict[str, dict[str, Command]],
+    ) -> None:
+        """Make the committed turn the present, and begin its effects."""
+        for name, run in runs.items():
+            self._hosted[name].run = run
+        for turned in turn:
+            hosted = self._hosted[turned.after.charter.run]
+            for key in turned.closed:
+                hosted.close(key)
+        for name, commands in opened.items():
+            for command in commands.values():
+                self._issue(self._hosted[name], command)
+        for name, run in runs.items():
+            if run.state in TERMINAL:
+                del self._hosted[name]
+        for turned in turn:
+            self._notify(turned)
+
+    def _issue(self, hosted: _Hosted, command: Command) -> None:
+        run = hosted.run
+        key = command.key(run.charter.run)
+        hosted.opened(key, command)
+        heapq.heappush(self._deadlines, (command.deadline, run.charter.run, key))
+        if command.verb is not Verb.WAIT:
+            task = asyncio.create_task(carry_out(self, hosted.provider, run, command))
+            hosted.effects[key] = task
+            task.add_done_callback(self._effect_ended)
+
+    def _effect_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash = error
+            self._wake.set()
+
+    def _fire_deadlines(self) -> None:
+        now = self._clock()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, name, key = heapq.heappop(self._deadlines)
+            hosted = self._hosted.get(name)
+            command = None if hosted is None else hosted.open.get(key)
+            if command is not None:
+                overdue = Overdue(now, command.verb, command.instance, command.attempt)
+                self._queue.append((name, overdue, None))
+
+    async def _pause(self) -> None:
+        """Until something arrives, the next deadline, or the next look around."""
+        timeout = self._poll
+        if self._deadlines:
+            timeout = min(timeout, max(0.0, (self._deadlines[0][0] - self._clock()) / 1000))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout)
+        self._wake.clear()
+
+    # -- those who look on
+
+    def _notify(self, turned: Turned) -> None:
+        for observer in self._observers:
+            try:
+                answer = observer(turned)
+            except Exception:
+                log.exception("an observer failed; the run goes on")
+                continue
+            if answer is not None:
+                task = asyncio.ensure_future(answer)
+                self._notices.add(task)
+                task.add_done_callback(self._noticed)
+
+    def _noticed(self, task: asyncio.Task[None]) -> None:
+        self._notices.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an observer failed; the run goes on", exc_info=error)
+
+    async def _let_go(self) -> None:
+        """End every effect without a word to the journal."""
+        effects = [task for hosted in self._hosted.values() for task in hosted.effects.values()]
+        for task in effects:
+            task.cancel()
+        await asyncio.gather(*effects, return_exceptions=True)
+        if self._notices:
+            await asyncio.wait(self._notices, timeout=1.0)
+
+
+def _touched(event: Event) -> str | None:
+    """The one instance whose commands ``event`` can close ("" for none of them); None
+    when it can close any."""
+    if isinstance(event, Surveyed):
+        return ""
+    instance = getattr(event, "instance", None)
+    if instance is None or isinstance(instance, str):
+        return instance
+    return str(instance.id)

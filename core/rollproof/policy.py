@@ -1,0 +1,163 @@
+"""What users decide about upgrades: pace, thresholds, switches and deadlines."""
+
+import enum
+from datetime import timedelta
+
+from attrs import field, frozen
+
+from rollproof.bounds import choice, duration, switch, table, whole
+from rollproof.validation import Declared, declare
+
+_NONE = timedelta(0)
+_DEADLINE = duration(more_than=_NONE, at_most=timedelta(days=1))
+
+
+@frozen(kw_only=True)
+class RollingUpgradePolicy(Declared):
+    """Pace and thresholds of a run. Shares are compared in integers, never floats (S2)."""
+
+    max_batch_instance_percent: int = field(
+        default=20,
+        metadata=declare(
+            whole(5, 100),
+            "Largest batch, in percent of the scale set; at least one instance (R4.2, S1).",
+            "R4.7",
+        ),
+    )
+    max_unhealthy_instance_percent: int = field(
+        default=20,
+        metadata=declare(
+            whole(5, 100),
+            "Unhealthy instances, in percent of the scale set, above which no batch starts "
+            "(R4.1).",
+            "R4.7",
+        ),
+    )
+    max_unhealthy_upgraded_instance_percent: int = field(
+        default=20,
+        metadata=declare(
+            whole(0, 100),
+            "Failed instances, in percent of those the run attempted, above which the run "
+            "stops (R4.4, S3).",
+            "R4.7",
+        ),
+    )
+    pause_time_between_batches: timedelta = field(
+        default=_NONE,
+        metadata=declare(
+            duration(at_least=_NONE),
+            "Wait between the end of a batch and the start of the next (R4.5).",
+            "R4.7",
+        ),
+    )
+    enable_cross_zone_upgrade: bool = field(
+        default=False,
+        metadata=declare(switch(), "Whether one batch may span several zones.", "R4.2"),
+    )
+    prioritize_unhealthy_instances: bool = field(
+        default=False,
+        metadata=declare(switch(), "Whether unhealthy instances are upgraded first.", "R4.2"),
+    )
+    rollback_failed_instances_on_policy_breach: bool = field(
+        default=False,
+        metadata=declare(
+            switch(),
+            "Whether a threshold that ends the run also restores the failed instances.",
+            "R4.8",
+        ),
+    )
+
+
+@frozen(kw_only=True)
+class AutomaticOSUpgradePolicy(Declared):
+    """Whether new images are rolled out without an operator, and how."""
+
+    enable_automatic_os_upgrade: bool = field(
+        default=False,
+        metadata=declare(
+            switch(),
+            "Whether a new image starts a run by itself; switching it off ends a run under "
+            "way as a cancel does.",
+            "R2.1",
+        ),
+    )
+    disable_automatic_rollback: bool = field(
+        default=False,
+        metadata=declare(
+            switch(),
+            "Whether an instance that stays unhealthy keeps its new OS disk.",
+            "R4.8",
+        ),
+    )
+    use_rolling_upgrade_policy: bool = field(
+        default=True,
+        metadata=declare(
+            switch(),
+            "Whether runs follow the rolling upgrade policy; false means its defaults.",
+            "R4.7",
+        ),
+    )
+
+
+class UpgradeMode(enum.Enum):
+    """How instances get a changed model. Not to be confused with upgrading the image."""
+
+    MANUAL = "Manual"
+    """An operator brings each instance to the latest model (R2.3)."""
+    AUTOMATIC = "Automatic"
+    """All at once, in no order."""
+    ROLLING = "Rolling"
+    """In batches."""
+
+
+@frozen(kw_only=True)
+class UpgradePolicy(Declared):
+    """The upgrade policy of a scale set (R1.1)."""
+
+    mode: UpgradeMode = field(
+        default=UpgradeMode.ROLLING,
+        metadata=declare(choice(UpgradeMode), "How instances get a changed model.", "R2.3"),
+    )
+    rolling_upgrade_policy: RollingUpgradePolicy = field(
+        default=RollingUpgradePolicy(),
+        metadata=declare(table(RollingUpgradePolicy), "Pace and thresholds of a run.", "R4.7"),
+    )
+    automatic_os_upgrade_policy: AutomaticOSUpgradePolicy = field(
+        default=AutomaticOSUpgradePolicy(),
+        metadata=declare(
+            table(AutomaticOSUpgradePolicy), "Whether new images roll out unasked.", "R2.1"
+        ),
+    )
+
+    @property
+    def effective(self) -> RollingUpgradePolicy:
+        """The policy runs follow: the declared one, or the defaults (R4.7)."""
+        if self.automatic_os_upgrade_policy.use_rolling_upgrade_policy:
+            return self.rolling_upgrade_policy
+        return RollingUpgradePolicy()
+
+
+@frozen(kw_only=True)
+class Timeouts(Declared):
+    """Deadlines: every wait of a run has one."""
+
+    replace: timedelta = field(
+        default=timedelta(minutes=30),
+        metadata=declare(_DEADLINE, "Longest replacement of one OS disk."),
+    )
+    health: timedelta = field(
+        default=timedelta(minutes=5),
+        metadata=declare(
+            _DEADLINE, "Longest wait for an instance to become healthy on its new disk.", "R4.3"
+        ),
+    )
+    restore: timedelta = field(
+        default=timedelta(minutes=30),
+        metadata=declare(_DEADLINE, "Longest return of one previous OS disk."),
+    )
+    survey: timedelta = field(
+        default=timedelta(minutes=5),
+        metadata=declare(
+            _DEADLINE, "Longest observation of the whole set before a batch.", "R4.1"
+        ),
+    )
