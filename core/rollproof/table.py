@@ -28,8 +28,9 @@ Rule 6
 Who takes a row
 ===============
 MACHINE rows are taken by `rollproof.run.step` itself, as soon as their guard holds; in
-any state at most one of them can be.  PICK rows too, but which instance moves is chosen
-by the ledger and the batch module, which cannot break what the table promises.  WORLD
+any state at most one of them can be.  PICK rows too, but there the ledger and the batch
+module say which instance moves, or that no further one is to be had; what they say cannot
+break what the table promises.  WORLD
 rows are reports of providers, probes and deadlines.  OPERATOR rows are people.
 """
 
@@ -265,11 +266,8 @@ def _operator_rows() -> Iterator[Row]:
         actor=Actor.OPERATOR,
         sources=ACTIVE,
         guard=lambda c, _p: c.held == 1,
-        sets=(
-            ("held", set_to(0)),
-            ("view", lambda c, _p: ite(c.view == View.FRESH, View.STALE, c.view)),
-        ),
-        why="What was seen before the hold is not trusted after it (N6, R4.1).",
+        sets=(("held", set_to(0)), ("view", set_to(View.STALE))),
+        why="What was asked or seen before the hold is not trusted after it (N6, R4.1).",
     )
     for name, cause in (("cancel", Cause.USER), ("opt_out", Cause.OPTED_OUT)):
         yield Row(

@@ -11,8 +11,11 @@ Idempotent by key
     effect of the first is there, or raises what the first would have raised.
 Look before acting
     ``replace`` on an instance whose new disk already stems from this key must not
-    make another; ``restore`` on an instance that already has its previous disk back
-    must leave it alone.
+    make another.  ``restore`` undoes one replace, named by its key: where the disk does
+    not stem from it, there is nothing to undo.
+A thing undone stays undone
+    Once ``restore`` has returned, a late repetition of the replace that it undid does
+    nothing any more (S13).
 Unknown is not success
     A dropped connection, a timeout, a half-read answer raise `OutcomeUnknown`.
     Returning normally means *done*; `OperationFailed` means *certainly not done, and
@@ -59,10 +62,12 @@ class Provider(Protocol):
         """
         ...
 
-    async def restore(self, key: str, instance: str) -> None:
-        """Give ``instance`` the OS disk back that it had before the last replace.
+    async def restore(self, key: str, instance: str, undoes: str) -> None:
+        """Give ``instance`` the OS disk back that it had before the replace with the key
+        ``undoes`` (R4.3).
 
-        Raises `OperationFailed` (for instance when no previous disk is kept) or
+        Returns when that disk is back, also when the replace never took place.  Raises
+        `OperationFailed` (for instance when no previous disk is kept) or
         `OutcomeUnknown`.
         """
         ...

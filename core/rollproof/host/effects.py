@@ -17,6 +17,7 @@ from rollproof.commands import Command, Verb
 from rollproof.errors import OperationFailed, OutcomeUnknown
 from rollproof.events import (
     Event,
+    Fault,
     Observed,
     Replaced,
     ReplaceFailed,
@@ -60,8 +61,16 @@ class Setting(Protocol):
 
 
 async def carry_out(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
-    """Do what ``command`` wants and report the outcome."""
-    await _EFFECTS[command.verb](setting, provider, run, command)
+    """Do what ``command`` wants and report the outcome.
+
+    An answer that cannot be made sense of stops its own run, and no other (R8).
+    """
+    try:
+        await _EFFECTS[command.verb](setting, provider, run, command)
+    except Exception as error:
+        name = run.charter.run
+        log.exception("%s: the provider's answer makes no sense", command.key(name))
+        setting.report(name, Fault(setting.now(), f"{type(error).__name__}: {error}"))
 
 
 async def _survey(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
@@ -94,8 +103,9 @@ async def _replace(setting: Setting, provider: Provider, run: Run, command: Comm
 async def _restore(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
     name, key = run.charter.run, command.key(run.charter.run)
     instance, attempt = command.instance, command.attempt
+    undoes = command._replace(verb=Verb.REPLACE).key(name)
     try:
-        await _insist(setting, key, lambda: provider.restore(key, instance))
+        await _insist(setting, key, lambda: provider.restore(key, instance, undoes))
     except OperationFailed as error:
         outcome: Event = RestoreFailed(setting.now(), instance, attempt, error.why)
     else:
@@ -106,16 +116,19 @@ async def _restore(setting: Setting, provider: Provider, run: Run, command: Comm
 async def _watch(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
     """Look again and again; report what differs from the look before."""
     name = run.charter.run
+
+    async def look() -> Instance | None:
+        seen = await provider.observe(command.instance)
+        return next((one for one in seen if one.id == command.instance), None)
+
     last: Instance | None = None
     while True:
-        seen = await _insist(
-            setting, command.key(name), lambda: provider.observe(command.instance)
-        )
-        if not seen:
+        seen = await _insist(setting, command.key(name), look)
+        if seen is None:
             setting.report(name, Vanished(setting.now(), command.instance))
             return
-        if seen[0] != last:
-            last = seen[0]
+        if seen != last:
+            last = seen
             setting.report(name, Observed(setting.now(), last))
         await asyncio.sleep(run.charter.look / 1000)
 
@@ -141,13 +154,26 @@ async def _insist(setting: Setting, key: str, call: Callable[[], Awaitable[T]]) 
         try:
             answer = await call()
         except OperationFailed:
+            _end_if_cancelled()
             setting.checkpoint(f"after {key}")
             raise
-        except Exception as error:
-            # The contract: whatever else an adapter raises means that nobody can say.
-            log.warning("%s: outcome unknown, asking again in %.1f s: %s", key, pause, error)
+        except (Exception, asyncio.CancelledError) as error:
+            # The contract: whatever else an adapter raises means that nobody can say;
+            # also a cancellation that was not ours.
+            _end_if_cancelled()
+            setting.checkpoint(f"after {key}")
+            log.warning("%s: outcome unknown, asking again in %.1f s: %r", key, pause, error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_RETRY)
         else:
+            _end_if_cancelled()
             setting.checkpoint(f"after {key}")
             return answer
+
+
+def _end_if_cancelled() -> None:
+    """The run does not wait for this effect any more, even if its adapter made another
+    exception, or an answer, of the cancellation."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

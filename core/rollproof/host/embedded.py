@@ -39,6 +39,9 @@ log = logging.getLogger("rollproof.host")
 POLL = 0.1
 """Seconds between two looks for what other processes handed in."""
 
+LET_GO = 5.0
+"""Seconds that effects get to end when the host does."""
+
 Observer = Callable[[Turned], Awaitable[None] | None]
 """Called after every event that was recorded; its errors are logged and go no further."""
 
@@ -85,6 +88,16 @@ class _Hosted:
             task.cancel()
 
 
+@attrs.define(eq=False)
+class _Work:
+    """What a turn has come to: to be committed, then to be applied."""
+
+    turn: list[Turned] = attrs.Factory(list)
+    refused: list[tuple[Post, str]] = attrs.Factory(list)
+    runs: dict[str, Run] = attrs.Factory(dict)
+    opened: dict[str, dict[str, Command]] = attrs.Factory(lambda: defaultdict(dict))
+
+
 class EmbeddedHost:
     """Hosts runs over one journal.  See `rollproof.host.protocol.Host`."""
 
@@ -109,29 +122,39 @@ class EmbeddedHost:
         self._observers = tuple(observers)
         self._checkpoint = checkpoint
         self._poll = poll
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._effects: set[asyncio.Task[None]] = set()
+        self._notices: set[asyncio.Task[None]] = set()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Know nothing but the journal, as after a crash."""
         self._hosted: dict[str, _Hosted] = {}
         self._queue: deque[tuple[str, Event, Post | None]] = deque()
         self._queued_posts: set[int] = set()
         self._deadlines: list[tuple[int, str, str]] = []
-        self._wake = asyncio.Event()
-        self._stopping = False
         self._crash: BaseException | None = None
         self._journal_version: int | None = None
-        self._notices: set[asyncio.Task[None]] = set()
 
     # -- what any process may call
 
     async def start(self, charter: Charter) -> None:
         """Begin a run.  Raises `RunActive` when its set has one under way (R4.9)."""
+        self._checkpoint("before commit")
         self._journal.open_run(charter, self._clock())
+        self._checkpoint("after commit")
         self._look_again()
 
     async def post(self, run: str, event: Event, dedup_key: str) -> bool:
-        """Hand an event in; False when ``dedup_key`` was handed in before (S13).
+        """Hand an event in; False when ``dedup_key`` was handed in before (S13).  Its
+        time is when it is worked in, for deadlines are counted from it.
 
         Raises `UnknownRun` or `NothingRunning`.
         """
+        self._checkpoint("before commit")
         fresh = self._journal.post(run, event, dedup_key)
+        self._checkpoint("after commit")
         self._look_again()
         return fresh
 
@@ -145,7 +168,8 @@ class EmbeddedHost:
         """Work until no run is under way, or for ever; resumes what a crash left.
 
         Raises what made it impossible to go on, `JournalUnwritable` among them; every
-        run is then as it was after its last turn, and can be resumed.
+        run is then as it was after its last turn, and can be resumed, by this host or
+        by another.
         """
         try:
             while not self._stopping:
@@ -161,6 +185,8 @@ class EmbeddedHost:
                     raise self._crash
         finally:
             await self._let_go()
+            self._forget()
+            self._stopping = False
 
     def stop(self) -> None:
         """End `serve` after the turn at hand; what is in flight stays resumable."""
@@ -198,10 +224,11 @@ class EmbeddedHost:
         if version == self._journal_version:
             return
         self._journal_version = version
+        posts = self._journal.posts()  # before the runs: none is for a run not seen yet
         for record in self._journal.open_runs():
             if record.charter.run not in self._hosted:
                 self._adopt(record.charter)
-        for post in self._journal.posts():
+        for post in posts:
             if post.id not in self._queued_posts:
                 self._queued_posts.add(post.id)
                 self._queue.append((post.run, post.event, post))
@@ -221,35 +248,41 @@ class EmbeddedHost:
 
     def _turn(self) -> None:
         """Work in everything that is queued, in one transaction."""
-        turn: list[Turned] = []
-        refused: list[tuple[Post, str]] = []
-        runs: dict[str, Run] = {}
-        opened: dict[str, dict[str, Command]] = defaultdict(dict)
+        work = self._work_in()
+        self._commit(work)
+        self._apply(work)
+
+    def _work_in(self) -> _Work:
+        work = _Work()
         while self._queue:
             name, event, post = self._queue.popleft()
             hosted = self._hosted.get(name)
+            if post is not None:
+                event = attrs.evolve(event, at=self._clock())
             try:
                 if hosted is None:
                     raise IllegalEvent("ended", type(event).__name__)
-                before = runs.get(name, hosted.run)
+                before = work.runs.get(name, hosted.run)
                 after, commands, rows = trace(before, event)
             except IllegalEvent as error:
                 if post is not None:
-                    refused.append((post, str(error)))
+                    work.refused.append((post, str(error)))
                 continue
-            opened[name].update((command.key(name), command) for command in commands)
-            closed = tuple(self._closed_by(event, after, hosted, opened[name]))
+            opened = work.opened[name]
+            opened.update((command.key(name), command) for command in commands)
+            closed = tuple(self._closed_by(event, after, hosted, opened))
             for key in closed:
-                opened[name].pop(key, None)
-            runs[name] = after
+                opened.pop(key, None)
+            work.runs[name] = after
             post_id = None if post is None else post.id
-            turn.append(Turned(before, event, after, commands, rows, closed, post_id))
-        self._checkpoint("before commit")
-        self._journal.record(turn)
-        self._checkpoint("after commit")
-        for post, why in refused:
-            self._journal.refuse(post, why)
-        self._apply(turn, runs, opened)
+            work.turn.append(Turned(before, event, after, commands, rows, closed, post_id))
+        return work
+
+    def _commit(self, work: _Work) -> None:
+        if work.turn or work.refused:
+            self._checkpoint("before commit")
+            self._journal.record(work.turn, work.refused)
+            self._checkpoint("after commit")
 
     def _closed_by(
         self, event: Event, after: Run, hosted: _Hosted, opened: dict[str, Command]
@@ -263,26 +296,21 @@ class EmbeddedHost:
             candidates.update((k, c) for k, c in opened.items() if c.instance == touched)
         return [key for key, command in candidates.items() if not expects(after, command)]
 
-    def _apply(
-        self,
-        turn: Sequence[Turned],
-        runs: dict[str, Run],
-        opened: dict[str, dict[str, Command]],
-    ) -> None:
+    def _apply(self, work: _Work) -> None:
         """Make the committed turn the present, and begin its effects."""
-        for name, run in runs.items():
+        for name, run in work.runs.items():
             self._hosted[name].run = run
-        for turned in turn:
+        for turned in work.turn:
             hosted = self._hosted[turned.after.charter.run]
             for key in turned.closed:
                 hosted.close(key)
-        for name, commands in opened.items():
+        for name, commands in work.opened.items():
             for command in commands.values():
                 self._issue(self._hosted[name], command)
-        for name, run in runs.items():
+        for name, run in work.runs.items():
             if run.state in TERMINAL:
                 del self._hosted[name]
-        for turned in turn:
+        for turned in work.turn:
             self._notify(turned)
 
     def _issue(self, hosted: _Hosted, command: Command) -> None:
@@ -293,9 +321,11 @@ class EmbeddedHost:
         if command.verb is not Verb.WAIT:
             task = asyncio.create_task(carry_out(self, hosted.provider, run, command))
             hosted.effects[key] = task
+            self._effects.add(task)
             task.add_done_callback(self._effect_ended)
 
     def _effect_ended(self, task: asyncio.Task[None]) -> None:
+        self._effects.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._crash = error
             self._wake.set()
@@ -303,10 +333,10 @@ class EmbeddedHost:
     def _fire_deadlines(self) -> None:
         now = self._clock()
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, name, key = heapq.heappop(self._deadlines)
+            deadline, name, key = heapq.heappop(self._deadlines)
             hosted = self._hosted.get(name)
             command = None if hosted is None else hosted.open.get(key)
-            if command is not None:
+            if command is not None and command.deadline == deadline:
                 overdue = Overdue(now, command.verb, command.instance, command.attempt)
                 self._queue.append((name, overdue, None))
 
@@ -325,13 +355,14 @@ class EmbeddedHost:
         for observer in self._observers:
             try:
                 answer = observer(turned)
+                if answer is None:
+                    continue
+                task = asyncio.ensure_future(answer)
             except Exception:
                 log.exception("an observer failed; the run goes on")
                 continue
-            if answer is not None:
-                task = asyncio.ensure_future(answer)
-                self._notices.add(task)
-                task.add_done_callback(self._noticed)
+            self._notices.add(task)
+            task.add_done_callback(self._noticed)
 
     def _noticed(self, task: asyncio.Task[None]) -> None:
         self._notices.discard(task)
@@ -340,10 +371,12 @@ class EmbeddedHost:
 
     async def _let_go(self) -> None:
         """End every effect without a word to the journal."""
-        effects = [task for hosted in self._hosted.values() for task in hosted.effects.values()]
-        for task in effects:
+        for task in self._effects:
             task.cancel()
-        await asyncio.gather(*effects, return_exceptions=True)
+        if self._effects:
+            _, deaf = await asyncio.wait(self._effects, timeout=LET_GO)
+            for task in deaf:
+                log.error("an adapter does not let go of %r", task.get_coro())
         if self._notices:
             await asyncio.wait(self._notices, timeout=1.0)
 

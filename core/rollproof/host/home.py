@@ -51,13 +51,15 @@ class Home:
             raise JournalUnwritable(str(self.path), error.strerror or str(error)) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         except BlockingIOError:
             holder = os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
-            pid = int(holder) if holder.isdigit() else None
-            raise HomeInUse(str(self.path), pid) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+            raise HomeInUse(str(self.path), int(holder) if holder.isdigit() else None) from None
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalUnwritable(str(self.path), error.strerror or str(error)) from error
         return HomeLock(descriptor)
 
 

@@ -1,0 +1,72 @@
+"""Files that readers see whole: replaced by rename, changed under a lock."""
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+
+def read_json(path: Path, missing: Any) -> Any:
+    """What the file holds, or `missing` when there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return missing
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the file in one rename. Callers hold a lock, so one fresh name will do."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(json.dumps(value, indent=1) + "\n")
+    os.replace(fresh, path)
+
+
+def point(link: Path, target: Path) -> None:
+    """Let the link name the target, relative to itself, in one rename."""
+    fresh = link.with_name(f".{link.name}.new")
+    with suppress(FileNotFoundError):
+        fresh.unlink()
+    fresh.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+    os.replace(fresh, link)
+
+
+def pointed(link: Path) -> Path | None:
+    """The folder the link names; None when it names nothing that exists."""
+    try:
+        return link.resolve(strict=True)
+    except OSError:
+        return None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep every other thread and process out; the kernel lets go after a kill -9.
+
+    Two descriptors of one file exclude each other even inside one process, so the
+    lock serves threads as well. Raises FileNotFoundError when the folder is gone, or
+    went while we waited.
+    """
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        path.stat()
+        yield
+
+
+def flush(tree: Path) -> None:
+    """Have everything beneath the folder, and the folder, on the storage device."""
+    for path in (tree, *tree.rglob("*")):
+        if stat.S_IFMT(path.lstat().st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+            flush_one(path)
+
+
+def flush_one(path: Path) -> None:
+    """Have one file, or the names in one folder, on the storage device."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

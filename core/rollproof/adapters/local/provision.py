@@ -1,0 +1,103 @@
+"""Provisioning: what runs once on a new OS disk, after its server was started (R1.2).
+
+Like a machine that boots: the server comes up, then the custom-data script runs, then
+the extensions in their order, each only after those it names have succeeded, all of
+them after custom data. What became of each step is kept on the disk itself, so a disk
+that is brought back brings its own result along. A step that was under way when the
+controller died is ended and run again.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+from attrs import frozen
+
+from rollproof.adapters.files import read_json, write_json
+from rollproof.adapters.local.layout import Home
+from rollproof.adapters.local.marks import STEP
+from rollproof.adapters.local.process import end, spawn
+from rollproof.fleet import ScaleSet, provisioning_order
+
+RECORD = ".rollproof-provision.json"
+CUSTOM_DATA = "custom-data:"  # no extension's name has a colon
+CUSTOM_DATA_TIMEOUT = 300.0  # seconds; as long as an extension has by default
+
+OPEN, UNDER_WAY, SUCCEEDED = "open", "under way", "succeeded"
+_UNFINISHED = (OPEN, UNDER_WAY)
+
+
+@frozen
+class Step:
+    """One program to run on a new disk."""
+
+    name: str
+    """The extension's, or CUSTOM_DATA."""
+    command: tuple[str, ...]
+    """Program and arguments."""
+    after: tuple[str, ...]
+    """Steps that must have succeeded before."""
+    timeout: float
+    """Seconds it may take."""
+
+
+def steps(scale_set: ScaleSet, folder: Path) -> tuple[Step, ...]:
+    """What a scale set runs on a new disk, in order; its paths are relative to `folder`."""
+    found = []
+    if scale_set.custom_data is not None:
+        script = str((folder / scale_set.custom_data).absolute())
+        # A script that is not executable is the shell's.
+        command = ("/bin/sh", "-c", 'if [ -x "$0" ]; then exec "$0"; fi; exec sh "$0"', script)
+        found.append(Step(CUSTOM_DATA, command, (), CUSTOM_DATA_TIMEOUT))
+    first = tuple(step.name for step in found)
+    for extension in provisioning_order(scale_set.extensions):
+        after = (*first, *extension.provision_after)
+        timeout = extension.timeout.total_seconds()
+        found.append(Step(extension.name, extension.command, after, timeout))
+    return tuple(found)
+
+
+def provision(
+    home: Home, disk: Path, todo: Iterable[Step], environment: Mapping[str, str]
+) -> None:
+    """Run the steps that this disk has not finished yet. A failed one is not repeated."""
+    todo = tuple(todo)
+    record = disk / RECORD
+    results: dict[str, str] = read_json(record, None) or {step.name: OPEN for step in todo}
+    for step in todo:
+        if results.get(step.name) not in _UNFINISHED:  # finished, or newer than the disk
+            continue
+        if blocked := [name for name in step.after if results.get(name) != SUCCEEDED]:
+            results[step.name] = f"not run: {', '.join(blocked)} did not succeed"
+        else:
+            _end(home, step)
+            write_json(record, {**results, step.name: UNDER_WAY})
+            results[step.name] = _run(home, disk, step, environment)
+        write_json(record, results)
+
+
+def _run(home: Home, disk: Path, step: Step, environment: Mapping[str, str]) -> str:
+    """Run one step to its end; what became of it."""
+    process = spawn(home, step.command, disk, {**environment, STEP: step.name})
+    try:
+        code = process.wait(timeout=step.timeout)
+    except psutil.TimeoutExpired:
+        _end(home, step)
+        return f"failed: not done after {step.timeout:g} s"
+    return SUCCEEDED if code == 0 else f"failed: exit code {code}"
+
+
+def _end(home: Home, step: Step) -> None:
+    """End what still runs of the step, at once."""
+    end(home.path, 0.0, lambda environment: environment.get(STEP) == step.name)
+
+
+def provisioned(disk: Path | None, todo: tuple[Step, ...]) -> bool | None:
+    """True when every step succeeded, False when one failed, None while that is open."""
+    results = read_json(disk / RECORD, None) if disk is not None else None
+    if results is None:
+        return None if todo else True
+    found = set(results.values())
+    if found - {SUCCEEDED, *_UNFINISHED}:
+        return False
+    return True if found <= {SUCCEEDED} else None
