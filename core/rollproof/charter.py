@@ -94,4 +94,5 @@ def draw_up(
 
 
 def _ms(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
+    """Rounded up: a wait is never shorter than it was asked for, nor none at all."""
+    return -(-span // timedelta(milliseconds=1))

@@ -32,7 +32,8 @@ class Command(NamedTuple):
     instance: str
     """Empty for SURVEY and WAIT."""
     attempt: int
-    """Which life of the instance, or which survey or wait, this is about."""
+    """Which attempt on the instance, or which survey or wait, this is about; with the
+    verb and the instance it names the command."""
     deadline: int
     """Milliseconds since the Unix epoch, absolute."""
     version: str | None = None

@@ -25,7 +25,7 @@ _COMMAND: Final = "python -m rollproof.diagram"
 _ACTORS: Final = {
     Actor.OPERATOR: "Taken by people.",
     Actor.MACHINE: "Taken by the run itself as soon as the guard holds.",
-    Actor.PICK: "Taken by the run itself; the ledger says which instance moves, or that none does.",
+    Actor.PICK: "Taken by the run itself, for the instance that the ledger names, if any.",
     Actor.WORLD: "Reports of providers, probes and deadlines.",
 }
 

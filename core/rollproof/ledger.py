@@ -41,23 +41,31 @@ class Lane(NamedTuple):
 
 @attrs.define(eq=False)
 class Roster:
-    """Who has which index.  Only ever appended to, so that all versions of a ledger may
-    share it; an instance that changes its zone gets a new index in a new roster."""
+    """Who has which index: a value that only grows, one instance at a time.
+
+    A roster shares its lists with those that it grew from, and owns the first ``size``
+    entries.  What stands behind them belongs to another branch of the run: it is copied
+    away before this one grows, so that branches never see each other.  In this branch's
+    ledger such an index reads as absent.
+    """
 
     ids: list[str] = attrs.Factory(list)
     index: dict[str, int] = attrs.Factory(dict)
     lanes: list[Lane] = attrs.Factory(list)
+    size: int = 0
 
-    def enrol(self, instance: Instance) -> int:
-        """The index of ``instance``, given now if it is new."""
-        known = self.index.get(instance.id)
-        if known is not None:
-            return known
-        fresh = len(self.ids)
-        self.ids.append(instance.id)
-        self.index[instance.id] = fresh
-        self._into_lane(instance, fresh)
-        return fresh
+    def enrol(self, instance: Instance) -> Roster:
+        """A roster in which ``instance`` has a new index, the last.
+
+        O(1), except where a branch is left or a known instance moves: then O(size).
+        """
+        own = self
+        if len(self.ids) != self.size or instance.id in self.index:
+            own = self._copy()
+        own.ids.append(instance.id)
+        own.index[instance.id] = self.size
+        own._into_lane(instance, self.size)
+        return Roster(own.ids, own.index, own.lanes, self.size + 1)
 
     def lane_of(self, index: int) -> Lane:
         """The lane in which ``index`` stands."""
@@ -72,15 +80,21 @@ class Roster:
 
     def seats(self, index: int, instance: Instance) -> bool:
         """Whether ``index`` stands in the lane where the instance belongs."""
+        if not 0 <= index < self.size:
+            return False
         lane = self.lane_of(index)
         return lane.zone == instance.zone and lane.update_domain == instance.update_domain
 
-    def moved(self, instance: Instance) -> Roster:
-        """A roster in which ``instance`` has a new index, for it has a new place."""
-        copy = Roster(list(self.ids), dict(self.index), list(self.lanes))
-        del copy.index[instance.id]
-        copy.enrol(instance)
-        return copy
+    def _copy(self) -> Roster:
+        """The same roster, sharing nothing."""
+        ids = self.ids[: self.size]
+        lanes = [
+            lane._replace(stop=min(lane.stop, self.size))
+            for lane in self.lanes
+            if lane.start < self.size
+        ]
+        # Of the indexes that a moved instance has had, the last is the one that counts.
+        return Roster(ids, {name: at for at, name in enumerate(ids)}, lanes, self.size)
 
     def _into_lane(self, instance: Instance, index: int) -> None:
         if self.lanes:
@@ -103,7 +117,8 @@ class Ledger(NamedTuple):
     """By index, the version that ran before this run touched the instance."""
     lives: Mapping[int, int]
     """Attempt number by index, where it is not 1: the instance vanished while or after
-    it was attempted, and came back."""
+    it was attempted, and came back.  A life takes two numbers: the second is borne by
+    the watch over its way back, so that no two commands about it share a key."""
 
     def find(self, instance: str) -> int | None:
         """The index of an instance that is in the set."""
@@ -181,10 +196,9 @@ def _differs(ledger: Ledger, index: int, instance: Instance, target: str) -> boo
     code = ledger.phases.cells()[index]
     if code in IN_FLIGHT:
         return False
-    known = target if code in UPGRADED else ledger.versions.cells()[index]
     return (
         PHASES[code].endswith("_healthy") != is_healthy(instance, code, target)
-        or known != instance.version
+        or ledger.versions.cells()[index] != instance.version
         or not ledger.roster.seats(index, instance)
         or (
             PHASES[code].startswith(("pending", "skipped"))

@@ -48,15 +48,17 @@ def expects(run: Run, command: Command) -> bool:
     if command.verb is Verb.WAIT:
         return command.attempt == run.batches and run.counts.gated == 1
     index = run.ledger.find(command.instance)
-    return (
-        index is not None
-        and run.ledger.attempt(index) == command.attempt
-        and run.ledger.phases.cells()[index] in _WAITED_FOR[command.verb]
-    )
+    if index is None:
+        return False
+    back = command.attempt - run.ledger.attempt(index)
+    return run.ledger.phases.cells()[index] == _WAITED_FOR.get((command.verb, back))
 
 
-_WAITED_FOR: Final[Mapping[Verb, frozenset[int]]] = {
-    Verb.REPLACE: frozenset({CODE["replacing"]}),
-    Verb.WATCH: frozenset({CODE["awaiting"], CODE["recovering"]}),
-    Verb.RESTORE: frozenset({CODE["restoring"]}),
+_WAITED_FOR: Final[Mapping[tuple[Verb, int], int]] = {
+    (Verb.REPLACE, 0): CODE["replacing"],
+    (Verb.WATCH, 0): CODE["awaiting"],
+    (Verb.RESTORE, 0): CODE["restoring"],
+    (Verb.WATCH, 1): CODE["recovering"],
 }
+"""Phase in which a command is waited for, by its verb and by how far its attempt number
+is beyond the first of the instance's life."""

@@ -80,6 +80,11 @@ _AWAITING: Final = CODE["awaiting"]
 _RESTORING: Final = CODE["restoring"]
 _RECOVERING: Final = CODE["recovering"]
 
+_OVERDUE: Final[Mapping[Verb, tuple[int, Row]]] = {
+    Verb.REPLACE: (_REPLACING, _REPLACE_FAILED),
+    Verb.RESTORE: (_RESTORING, _RESTORE_FAILED),
+    Verb.WATCH: (_AWAITING, _FAIL),
+}
 _FLIP: Final[Mapping[int, Row]] = {
     row.leaves_code: row for row in TABLE if row.name.endswith(("_falls_ill", "_recovers"))
 }
@@ -159,7 +164,8 @@ def _restored(turn: Turn, event: Restored) -> None:
     if index >= 0:
         turn.take(_DISK_RESTORED, index)
         before = turn.before.cells()[index]
-        turn.command(Verb.WATCH, index, turn.charter.health_wait, before)
+        _note_version(turn, index, None)  # whatever was seen, was seen on another disk
+        turn.command(Verb.WATCH, index, turn.charter.health_wait, before, back=1)
 
 
 def _restore_failed(turn: Turn, event: RestoreFailed) -> None:
@@ -180,6 +186,7 @@ def _observed(turn: Turn, event: Observed) -> None:
     if phase == ABSENT:
         _appear(turn, instance)
     elif phase == _AWAITING:
+        _note_version(turn, index, instance.version)
         if instance.version == turn.charter.target and instance.health is Health.HEALTHY:
             turn.take(_SUCCEED, index)
             turn.settle()
@@ -232,16 +239,15 @@ def _overdue(turn: Turn, event: Overdue) -> None:
 
 
 def _instance_overdue(turn: Turn, event: Overdue) -> None:
-    phase_rows = {
-        Verb.REPLACE: ((_REPLACING, _REPLACE_FAILED),),
-        Verb.RESTORE: ((_RESTORING, _RESTORE_FAILED),),
-        Verb.WATCH: ((_AWAITING, _FAIL), (_RECOVERING, _RECOVERED_UNHEALTHY)),
-    }
-    for phase, row in phase_rows[event.verb]:
-        index = turn.reported(event.instance, event.attempt, phase)
+    phase, row = _OVERDUE[event.verb]
+    index = turn.reported(event.instance, event.attempt, phase)
+    if index >= 0:
+        turn.take(row, index)
+    elif event.verb is Verb.WATCH:
+        index = turn.reported(event.instance, event.attempt - 1, _RECOVERING)
         if index >= 0:
-            back = row is not _RECOVERED_UNHEALTHY or _is_back(turn, index)
-            turn.take(row if back else _UNRECOVERED, index)
+            back = _is_back(turn, index)
+            turn.take(_RECOVERED_UNHEALTHY if back else _UNRECOVERED, index)
 
 
 # -- what events share ------------------------------------------------------------------
@@ -270,13 +276,16 @@ def _appear(turn: Turn, instance: Instance) -> None:
 
 def _seat(turn: Turn, instance: Instance) -> int:
     """An index for the instance, in the lane of its zone and update domain."""
-    index = turn.roster.enrol(instance)
-    if not turn.roster.seats(index, instance):
-        turn.roster = turn.roster.moved(instance)
-        index = turn.roster.index[instance.id]
+    old = turn.index_of(instance.id)
+    if turn.roster.seats(old, instance):
+        return old
+    index = turn.roster.size
+    turn.roster = turn.roster.enrol(instance)
     turn.phases.stretch(index + 1, ABSENT)
     turn.versions.stretch(index + 1, None)
     turn.before.stretch(index + 1, None)
+    if old in turn.lives:
+        turn.lives = {**turn.lives, index: turn.lives[old]}
     return index
 
 
@@ -287,7 +296,7 @@ def _remove(turn: Turn, name: str) -> None:
     if code == ABSENT:
         return
     if code in ATTEMPTED:
-        turn.lives = {**turn.lives, index: turn.lives.get(index, 1) + 1}
+        turn.lives = {**turn.lives, index: turn.lives.get(index, 1) + 2}
     turn.take(_VANISH[code], index)
 
 
@@ -314,8 +323,6 @@ def _relocate(turn: Turn, old: int, instance: Instance) -> int:
     turn.phases = turn.phases.put(new, turn.phase(old)).put(old, ABSENT)
     turn.versions = turn.versions.put(new, turn.versions.cells()[old])
     turn.before = turn.before.put(new, turn.before.cells()[old])
-    if old in turn.lives:
-        turn.lives = {**turn.lives, new: turn.lives[old]}
     return new
 
 

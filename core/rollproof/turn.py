@@ -14,7 +14,7 @@ from rollproof.commands import Command, Verb
 from rollproof.counts import PHASES
 from rollproof.ledger import CODE, IN_FLIGHT, Ledger
 from rollproof.run import Run
-from rollproof.states import State
+from rollproof.states import Cause, State
 from rollproof.table import ROWS, TABLE, Actor, Row, may_begin
 
 _MACHINE: Final[Mapping[State, tuple[Row, ...]]] = {
@@ -111,7 +111,7 @@ class Turn:
     # -- what a run remembers of an instance
 
     def index_of(self, instance: str) -> int:
-        """The index of an instance that is in the set; -1 when it is not."""
+        """The index of an instance that is or was in the set; -1 when it never was."""
         return self.roster.index.get(instance, -1)
 
     def phase(self, index: int) -> int:
@@ -130,9 +130,12 @@ class Turn:
             return index
         return -1
 
-    def command(self, verb: Verb, index: int, wait: int, version: str | None = None) -> None:
-        """Want something done about one instance within ``wait`` milliseconds."""
-        name, attempt = self.roster.ids[index], self.lives.get(index, 1)
+    def command(
+        self, verb: Verb, index: int, wait: int, version: str | None = None, back: int = 0
+    ) -> None:
+        """Want something done about one instance within ``wait`` milliseconds; ``back``
+        is 1 for the watch over its way back."""
+        name, attempt = self.roster.ids[index], self.lives.get(index, 1) + back
         self.commands.append(_new(Command, (verb, name, attempt, self.at + wait, version)))
 
     # -- what follows by itself
@@ -156,6 +159,8 @@ class Turn:
             deadline = self.at + self.charter.survey_wait
             self.commands.append(Command(Verb.SURVEY, "", self.surveys, deadline))
         elif row.target is State.PRECHECKING and self.counts.gated:
+            if self.counts.stop != Cause.NONE:
+                return  # the run ends at once
             deadline = self.at + self.charter.pause
             self.commands.append(Command(Verb.WAIT, "", self.batches, deadline))
 
@@ -171,11 +176,12 @@ class Turn:
     def _begin_batch(self) -> None:
         self.batches += 1
         first = self.charter.unhealthy_first
-        ledger = self.ledger()
-        zone = None if self.charter.cross_zone else next_zone(ledger, unhealthy_first=first)
+        zone = None
+        if not self.charter.cross_zone:
+            zone = next_zone(self.ledger(), unhealthy_first=first)
         rows = _BEGIN
         for healthy in (True, False):  # once the headroom is spent, the unhealthy only
-            for index in offer(ledger, zone, unhealthy_first=first, healthy=healthy):
+            for index in offer(self.ledger(), zone, unhealthy_first=first, healthy=healthy):
                 row = rows[self.phase(index)]
                 if not row.enabled(self.counts, self.charter.limits):
                     break
@@ -188,23 +194,22 @@ class Turn:
         self.take_if_enabled(_SEAL)
 
     def _restore(self) -> bool:
-        took = False
-        for code, row in _RESTORE.items():
-            for index in self._standing_in(code):
-                if not row.enabled(self.counts, self.charter.limits):
-                    break
-                self.take(row, index)
-                self.command(Verb.RESTORE, index, self.charter.restore_wait)
-                took = True
-        return took
+        indexes = self._take_each(_RESTORE)
+        for index in indexes:
+            self.command(Verb.RESTORE, index, self.charter.restore_wait)
+        return bool(indexes)
 
     def _abandon(self) -> bool:
-        took = False
-        for code, row in _ABANDON.items():
-            for index in self._standing_in(code):
-                self.take(row, index)
-                took = True
-        return took
+        return bool(self._take_each(_ABANDON))
 
-    def _standing_in(self, code: int) -> list[int]:
-        return [i for i, phase in enumerate(self.phases.cells()) if phase == code]
+    def _take_each(self, rows: Mapping[int, Row]) -> list[int]:
+        """Take the row of each phase as often as the table admits it, in the order of
+        the indexes; those that moved.  Looks for an instance only where there is one."""
+        moved = []
+        for code, row in rows.items():
+            at = -1
+            while row.enabled(self.counts, self.charter.limits):
+                at = self.phases.cells().index(code, at + 1)
+                self.take(row, at)
+                moved.append(at)
+        return moved

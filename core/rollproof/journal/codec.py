@@ -36,7 +36,9 @@ _CONVERTER.register_structure_hook_func(
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    # In ASCII: a provider may name an instance with half a surrogate pair, which JSON
+    # can spell and UTF-8 cannot.
+    return json.dumps(value, separators=(",", ":"))
 
 
 def event_text(event: Event) -> str:

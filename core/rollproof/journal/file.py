@@ -7,7 +7,7 @@ before SQLite is let near it, and never overwritten.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -72,33 +72,44 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 VERSION: Final = len(MIGRATIONS)
 
 _MAGIC = b"SQLite format 3\x00"
-_HEADER_SIZE = 100
+_BEGINNING = 105
+"""Bytes that tell whose file it is: the header, and how many tables page 1 lists."""
+_LEAF = 13
+"""Type of a page of a small table, as the list of the tables is in a new file."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection to the journal at ``path``, created or migrated if need be.
 
-    Raises `ForeignJournal`, `DamagedJournal`, `NewerJournal` or `JournalUnwritable`.
+    Raises `ForeignJournal`, `DamagedJournal`, `NewerJournal` or `JournalUnwritable`; the
+    file is then as it was.
     """
     _recognise(path)
     with explained(path):
-        mode = "ro" if read_only else "rwc"
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=10.0,
-        )
-        try:
-            if not read_only:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA foreign_keys = ON")
-                _migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        # Beside a write-ahead log the file itself may tell an older story; and a
+        # connection that could write would work the log in before it is asked to.
+        if read_only:
+            return _open(path, "ro", _admit_as_it_is)
+        if Path(f"{path}-wal").exists():
+            _open(path, "ro", _admit).close()
+        return _open(path, "rwc", _prepare)
+
+
+def _open(
+    path: Path, mode: str, begin: Callable[[sqlite3.Connection, Path], None]
+) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=10.0,
+    )
+    try:
+        begin(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
@@ -111,59 +122,102 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors about the file into ours."""
+    """Turns SQLite's errors about the file into ours; an error of the program's own
+    making passes through."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise JournalUnwritable(str(path), _in_words(error)) from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError):
-            raise
-        raise DamagedJournal(str(path), str(error)) from error
+        code = getattr(error, "sqlite_errorcode", None)
+        if _is_damage(error, code):
+            raise DamagedJournal(str(path), str(error)) from error
+        if isinstance(error, sqlite3.OperationalError):
+            why = _WORDS.get((code or 0) & 0xFF, str(error))
+            raise JournalUnwritable(str(path), why) from error
+        raise
 
 
-def _in_words(error: sqlite3.OperationalError) -> str:
-    words = {
-        sqlite3.SQLITE_FULL: "the disk is full",
-        sqlite3.SQLITE_READONLY: "it is read-only",
-        sqlite3.SQLITE_CANTOPEN: "it, or its folder, cannot be opened",
-        sqlite3.SQLITE_BUSY: "another process keeps it locked",
-    }
-    return words.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))
+def _is_damage(error: sqlite3.DatabaseError, code: int | None) -> bool:
+    """Whether the file is at fault.
+
+    An OperationalError without a code is a text that cannot be decoded; SQLITE_ERROR
+    is a table that should be there and is not.
+    """
+    if code is None:
+        return isinstance(error, sqlite3.OperationalError)
+    return code == sqlite3.SQLITE_IOERR_SHORT_READ or code & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+    )
+
+
+_WORDS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_CANTOPEN: "it, or its folder, cannot be opened",
+    sqlite3.SQLITE_BUSY: "another process keeps it locked",
+}
 
 
 def _recognise(path: Path) -> None:
     """Look at the first bytes, so that a file that is not ours stays as it is."""
     try:
         with path.open("rb") as file:
-            header = file.read(_HEADER_SIZE)
+            beginning = file.read(_BEGINNING)
     except FileNotFoundError:
         return
     except OSError as error:
         raise JournalUnwritable(str(path), error.strerror or str(error)) from error
-    if not header:
+    if not beginning:
         return  # created, and then the machine went down
-    if not header.startswith(_MAGIC):
+    if not beginning.startswith(_MAGIC):
         raise ForeignJournal(str(path), "it is not an SQLite database")
-    if len(header) < _HEADER_SIZE:
+    if len(beginning) < _BEGINNING:
         raise DamagedJournal(str(path), "it ends within its header")
-    version = int.from_bytes(header[60:64], "big")
-    application = int.from_bytes(header[68:72], "big")
-    if application not in (0, APPLICATION_ID) or (application == 0 and version != 0):
+    version = int.from_bytes(beginning[60:64], "big")
+    application = int.from_bytes(beginning[68:72], "big")
+    empty = beginning[100] == _LEAF and not any(beginning[103:105])
+    _judge(path, application, version, empty=empty)
+
+
+def _admit(connection: sqlite3.Connection, path: Path) -> None:
+    """`_recognise`, with what the write-ahead log adds."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    empty = connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
+    _judge(path, application, version, empty=empty)
+
+
+def _admit_as_it_is(connection: sqlite3.Connection, path: Path) -> None:
+    _admit(connection, path)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < VERSION:
+        why = f"it has format {version}, is to be opened read-only, and needs migration"
+        raise JournalUnwritable(str(path), why)
+
+
+def _judge(path: Path, application: int, version: int, *, empty: bool) -> None:
+    if application not in (0, APPLICATION_ID):
         raise ForeignJournal(str(path), "it belongs to another application")
+    if application == 0 and (version != 0 or not empty):
+        raise ForeignJournal(str(path), "it has tables of its own")
+    if application == APPLICATION_ID and version == 0:
+        raise DamagedJournal(str(path), "it bears no format version")
     if version > VERSION:
         raise NewerJournal(str(path), version, VERSION)
+
+
+def _prepare(connection: sqlite3.Connection, _: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _migrate(connection)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            (path,) = connection.execute(
-                "SELECT file FROM pragma_database_list WHERE name = 'main'"
-            ).fetchone()
-            raise ForeignJournal(path, "it has tables of its own")
         for script in MIGRATIONS[found:]:
             for statement in script.split(";\n"):
                 connection.execute(statement)

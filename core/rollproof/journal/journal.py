@@ -15,21 +15,30 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import attrs
 
 from rollproof.charter import Charter
 from rollproof.commands import Command
 from rollproof.counts import EMPTY, Counts
-from rollproof.errors import DamagedJournal, NothingRunning, RunActive, UnknownRun
+from rollproof.errors import (
+    DamagedJournal,
+    InvalidFields,
+    NothingRunning,
+    Problem,
+    RunActive,
+    UnknownRun,
+)
 from rollproof.events import Event
 from rollproof.journal import codec, file
 from rollproof.run import Run
 from rollproof.states import TERMINAL, State
 
-GENESIS: Final = bytes(32)
-"""The digest before the first event of a run."""
+
+def genesis(charter: Charter) -> bytes:
+    """The digest before the first event of a run: of the terms it was begun on."""
+    return hashlib.sha256(codec.charter_text(charter).encode()).digest()
 
 
 @attrs.frozen(kw_only=True)
@@ -156,7 +165,8 @@ class Journal:
     # -- runs
 
     def open_run(self, charter: Charter, at: int) -> None:
-        """Enter a new run, Idle.  Raises `RunActive` when its set has one (R4.9)."""
+        """Enter a new run, Idle.  Raises `RunActive` when its set has one (R4.9), or
+        `InvalidFields` when a run has borne its id before."""
         try:
             with self._transaction():
                 self._db.execute(
@@ -173,8 +183,16 @@ class Journal:
                 )
         except sqlite3.IntegrityError:
             active = self.active_run(charter.scale_set)
-            running = charter.run if active is None else active.charter.run
-            raise RunActive(charter.scale_set, running) from None
+            if active is not None:
+                raise RunActive(charter.scale_set, active.charter.run) from None
+            unique = Problem(
+                field="run",
+                value=repr(charter.run),
+                bound="an id that no run has borne",
+                requirement="R4.9",
+                fix="Choose another.",
+            )
+            raise InvalidFields((unique,)) from None
 
     def run(self, run: str) -> RunRecord:
         """The record of a run.  Raises `UnknownRun`."""
@@ -202,51 +220,53 @@ class Journal:
 
     def post(self, run: str, event: Event, dedup_key: str) -> bool:
         """Hand an event in, for the host to work in.  False when ``dedup_key`` was
-        handed in for this run before: the event is not repeated.
+        handed in for this run before, whatever became of it: the event is not repeated.
 
         Raises `UnknownRun`, or `NothingRunning` when the run has ended (R4.9).
         """
         record = self.run(run)
         with self._transaction():
+            if self._rows(
+                "SELECT 1 FROM inbox WHERE run = ? AND dedup_key = ?", run, dedup_key
+            ):
+                return False
             if self._rows("SELECT 1 FROM run WHERE id = ? AND closed_at IS NOT NULL", run):
                 raise NothingRunning(record.charter.scale_set)
-            cursor = self._db.execute(
-                "INSERT INTO inbox (run, dedup_key, body) VALUES (?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
+            self._db.execute(
+                "INSERT INTO inbox (run, dedup_key, body) VALUES (?, ?, ?)",
                 (run, dedup_key, codec.event_text(event)),
             )
-        return cursor.rowcount == 1
+        return True
 
     def posts(self) -> tuple[Post, ...]:
         """What was handed in and is not worked in yet, in order."""
         rows = self._rows("SELECT id, run, body FROM inbox WHERE taken = 0 ORDER BY id")
         return tuple(Post(id_, run, self._event(body)) for id_, run, body in rows)
 
-    def refuse(self, post: Post, why: str) -> None:
-        """Set a post aside that its run does not accept."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE inbox SET taken = 1, refused = ? WHERE id = ?", (why, post.id)
-            )
-
     # -- turns
 
-    def record(self, turn: Sequence[Turned]) -> None:
-        """Commit one turn: all of it, or nothing.
+    def record(self, turn: Sequence[Turned], refused: Sequence[tuple[Post, str]] = ()) -> None:
+        """Commit one turn: all of it, or nothing.  ``refused`` are the posts that their
+        runs did not accept, and why.
 
         Raises `JournalUnwritable` when it cannot be committed; nothing of the turn may
         then be carried out.
         """
-        tails = dict(self._tails)
+        # Should the commit fail, what is known of the tails goes with it.
+        tails, self._tails = self._tails, {}
         with self._transaction():
             for turned in turn:
                 self._record_one(turned, tails)
+            self._db.executemany(
+                "UPDATE inbox SET taken = 1, refused = ? WHERE id = ?",
+                ((_writable(why), post.id) for post, why in refused),
+            )
         self._tails = tails
 
     def _record_one(self, turned: Turned, tails: dict[str, tuple[int, bytes]]) -> None:
         run, event = turned.after, turned.event
         name = run.charter.run
-        seq, previous = tails.get(name) or self._tail(name)
+        seq, previous = tails.get(name) or self._tail(run.charter)
         recorded = Recorded(
             seq + 1, codec.event_text(event), event, turned.rows, run.state, b""
         )
@@ -258,11 +278,11 @@ class Journal:
         )
         self._db.executemany(
             "INSERT INTO outbox VALUES (?, ?, ?)",
-            ((name, c.key(name), codec.command_text(c)) for c in turned.commands),
+            ((name, _writable(c.key(name)), codec.command_text(c)) for c in turned.commands),
         )
         self._db.executemany(
             "DELETE FROM outbox WHERE run = ? AND key = ?",
-            ((name, key) for key in turned.closed),
+            ((name, _writable(key)) for key in turned.closed),
         )
         ended = run.state in TERMINAL and turned.before.state not in TERMINAL
         self._db.execute(
@@ -277,7 +297,7 @@ class Journal:
                 event.at,
                 ended,
                 event.at,
-                why := getattr(event, "why", ""),
+                why := _writable(getattr(event, "why", "")),
                 why,
                 name,
             ),
@@ -301,17 +321,20 @@ class Journal:
             after,
         )
         for seq, body, names, state, digest in rows:
+            try:
+                after_rows = State(state)
+            except ValueError as error:
+                raise DamagedJournal(str(self.path), str(error)) from error
             yield Recorded(
-                seq, body, self._event(body), tuple(names.split()), State(state), digest
+                seq, body, self._event(body), tuple(names.split()), after_rows, digest
             )
 
     # -- below the surface
 
-    def _tail(self, run: str) -> tuple[int, bytes]:
-        rows = self._rows(
-            "SELECT seq, digest FROM event WHERE run = ? ORDER BY seq DESC LIMIT 1", run
-        )
-        return (rows[0][0], rows[0][1]) if rows else (0, GENESIS)
+    def _tail(self, charter: Charter) -> tuple[int, bytes]:
+        query = "SELECT seq, digest FROM event WHERE run = ? ORDER BY seq DESC LIMIT 1"
+        rows = self._rows(query, charter.run)
+        return (rows[0][0], rows[0][1]) if rows else (0, genesis(charter))
 
     def _records(self, where: str, *values: str) -> Iterator[RunRecord]:
         rows = self._rows(
@@ -362,3 +385,8 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _writable(text: str) -> str:
+    """``text`` in which half a surrogate pair, which no file can hold, is spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
