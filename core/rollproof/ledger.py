@@ -8,8 +8,8 @@ thousand and of a million.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final, NamedTuple, cast
 
 import attrs
 
@@ -24,14 +24,30 @@ CODE: Final[Mapping[str, int]] = {name: code for code, name in enumerate(PHASES)
 IN_FLIGHT: Final = frozenset(
     CODE[name] for name in ("replacing", "awaiting", "restoring", "recovering")
 )
-ATTEMPTED: Final = frozenset(
-    code for name, code in CODE.items() if not name.startswith(("pending", "skipped"))
-)
-UPGRADED: Final = frozenset((CODE["upgraded_healthy"], CODE["upgraded_unhealthy"]))
+
+
+def _codes(*beginnings: str) -> frozenset[int]:
+    return frozenset(code for name, code in CODE.items() if name.startswith(beginnings))
+
+
+_UPGRADED_HEALTHY: Final = CODE["upgraded_healthy"]
+HEALTHY: Final = frozenset(code for name, code in CODE.items() if name.endswith("_healthy"))
+UPGRADED: Final = _codes("upgraded")
+SKIPPED: Final = _codes("skipped")
+OPEN: Final = _codes("pending", "skipped")
+"""Not attempted: what is observed decides whether they are ours to touch."""
+ATTEMPTED: Final = frozenset(CODE.values()) - OPEN
+
+
+class Place(NamedTuple):
+    """Where an instance stands in the set."""
+
+    zone: str
+    update_domain: str
 
 
 class Lane(NamedTuple):
-    """A stretch of neighbouring indexes with one zone and one update domain."""
+    """A stretch of neighbouring indexes with one place."""
 
     zone: str
     update_domain: str
@@ -51,6 +67,7 @@ class Roster:
 
     ids: list[str] = attrs.Factory(list)
     index: dict[str, int] = attrs.Factory(dict)
+    places: list[Place] = attrs.Factory(list)
     lanes: list[Lane] = attrs.Factory(list)
     size: int = 0
 
@@ -64,26 +81,18 @@ class Roster:
             own = self._copy()
         own.ids.append(instance.id)
         own.index[instance.id] = self.size
-        own._into_lane(instance, self.size)
-        return Roster(own.ids, own.index, own.lanes, self.size + 1)
+        own.places.append(own._extend_lanes(instance))
+        return Roster(own.ids, own.index, own.places, own.lanes, self.size + 1)
 
-    def lane_of(self, index: int) -> Lane:
-        """The lane in which ``index`` stands."""
-        low, high = 0, len(self.lanes)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.lanes[middle].start <= index:
-                low = middle
-            else:
-                high = middle
-        return self.lanes[low]
+    def place_of(self, index: int) -> Place:
+        """Zone and update domain of the instance with this index."""
+        return self.places[index]
 
     def seats(self, index: int, instance: Instance) -> bool:
         """Whether ``index`` stands in the lane where the instance belongs."""
         if not 0 <= index < self.size:
             return False
-        lane = self.lane_of(index)
-        return lane.zone == instance.zone and lane.update_domain == instance.update_domain
+        return self.places[index] == (instance.zone, instance.update_domain)
 
     def _copy(self) -> Roster:
         """The same roster, sharing nothing."""
@@ -94,15 +103,18 @@ class Roster:
             if lane.start < self.size
         ]
         # Of the indexes that a moved instance has had, the last is the one that counts.
-        return Roster(ids, {name: at for at, name in enumerate(ids)}, lanes, self.size)
+        index = {name: at for at, name in enumerate(ids)}
+        return Roster(ids, index, self.places[: self.size], lanes, self.size)
 
-    def _into_lane(self, instance: Instance, index: int) -> None:
-        if self.lanes:
-            zone, domain, start, stop = self.lanes[-1]
-            if (zone, domain) == (instance.zone, instance.update_domain):
-                self.lanes[-1] = Lane(zone, domain, start, stop + 1)
-                return
-        self.lanes.append(Lane(instance.zone, instance.update_domain, index, index + 1))
+    def _extend_lanes(self, instance: Instance) -> Place:
+        """The place of the instance that comes next; neighbours share one value."""
+        place = Place(instance.zone, instance.update_domain)
+        end = len(self.places)
+        if self.places and self.places[-1] == place:
+            self.lanes[-1] = self.lanes[-1]._replace(stop=end + 1)
+            return self.places[-1]
+        self.lanes.append(Lane(*place, end, end + 1))
+        return place
 
 
 class Ledger(NamedTuple):
@@ -112,7 +124,8 @@ class Ledger(NamedTuple):
     phases: Versioned[int]
     """Phase code by index, one byte each."""
     versions: Versioned[str | None]
-    """Last observed version by index; None: unknown."""
+    """Last observed version by index; None: unknown.  Of an instance in the phase
+    upgraded_healthy the phase says it: the target."""
     before: Versioned[str | None]
     """By index, the version that ran before this run touched the instance."""
     lives: Mapping[int, int]
@@ -135,6 +148,11 @@ class Ledger(NamedTuple):
     def attempt(self, index: int) -> int:
         """The number that commands about this instance bear now."""
         return self.lives.get(index, 1)
+
+    def size(self) -> int:
+        """Instances in the set."""
+        cells = cast(bytearray, self.phases.cells())
+        return len(cells) - cells.count(ABSENT)
 
     def members(self) -> Iterator[tuple[str, str]]:
         """Instance and phase name, for all that are in the set."""
@@ -171,37 +189,38 @@ def is_exempt(instance: Instance, code: int, target: str) -> bool:
     if instance.protected:
         return True
     if instance.version is None:
-        return PHASES[code].startswith("skipped") if code != ABSENT else False
+        return code in SKIPPED
     return instance.version == target
 
 
 def news(
-    ledger: Ledger, target: str, fleet: Iterable[Instance]
+    ledger: Ledger, target: str, fleet: Collection[Instance]
 ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
     """What a survey says that the ledger does not know: instances that differ, sorted
     into lanes, and the ids of those that are gone (S11)."""
     differing = []
-    seen = set()
+    known = 0
+    cells, versions, roster = ledger.phases.cells(), ledger.versions.cells(), ledger.roster
     for instance in fleet:
-        seen.add(instance.id)
-        index = ledger.find(instance.id)
-        if index is None or _differs(ledger, index, instance, target):
+        index = roster.index.get(instance.id)
+        code = ABSENT if index is None else cells[index]
+        if index is None or code == ABSENT:
+            differing.append(instance)
+            continue
+        known += 1
+        if code in IN_FLIGHT:
+            continue
+        version = target if code == _UPGRADED_HEALTHY else versions[index]
+        if (
+            version != instance.version
+            or (code in HEALTHY) != is_healthy(instance, code, target)
+            or (code in OPEN and is_exempt(instance, code, target) != (code in SKIPPED))
+            or not roster.seats(index, instance)
+        ):
             differing.append(instance)
     differing.sort(key=lambda i: (i.zone, i.update_domain, i.id))
+    if known == ledger.size():
+        return tuple(differing), ()
+    seen = {instance.id for instance in fleet}
     gone = tuple(name for name, _ in ledger.members() if name not in seen)
     return tuple(differing), gone
-
-
-def _differs(ledger: Ledger, index: int, instance: Instance, target: str) -> bool:
-    code = ledger.phases.cells()[index]
-    if code in IN_FLIGHT:
-        return False
-    return (
-        PHASES[code].endswith("_healthy") != is_healthy(instance, code, target)
-        or ledger.versions.cells()[index] != instance.version
-        or not ledger.roster.seats(index, instance)
-        or (
-            PHASES[code].startswith(("pending", "skipped"))
-            and PHASES[code].startswith("skipped") != is_exempt(instance, code, target)
-        )
-    )

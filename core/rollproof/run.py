@@ -17,12 +17,18 @@ class Run(NamedTuple):
 
     charter: Charter
     state: State
-    counts: Counts[int]
+    cells: tuple[int, ...]
+    """The counts, bare."""
     ledger: Ledger
     surveys: int
     """Surveys asked for so far; the number of the one that is open."""
     batches: int
     """Batches begun so far."""
+
+    @property
+    def counts(self) -> Counts[int]:
+        """How many instances stand in which phase, and the registers."""
+        return Counts._make(self.cells)
 
     @property
     def cause(self) -> Cause:

@@ -39,7 +39,7 @@ from rollproof.events import (
     Vanished,
 )
 from rollproof.fleet import Health, Instance
-from rollproof.ledger import ATTEMPTED, CODE, IN_FLIGHT, is_exempt, is_healthy
+from rollproof.ledger import ATTEMPTED, CODE, HEALTHY, IN_FLIGHT, is_exempt, is_healthy
 from rollproof.run import Run
 from rollproof.states import ACTIVE, TERMINAL, Cause, State
 from rollproof.table import ABSENT, ROWS, TABLE, Row
@@ -52,14 +52,14 @@ def step(run: Run, event: Event) -> tuple[Run, tuple[Command, ...]]:
     Raises `IllegalEvent` when the state does not accept the event (R4.9).
     """
     turn = Turn(run, event.at)
-    _HANDLERS[type(event)](turn, event)
+    _HANDLERS[run.state].get(type(event), _refuse)(turn, event)
     return turn.freeze(), tuple(turn.commands)
 
 
 def trace(run: Run, event: Event) -> tuple[Run, tuple[Command, ...], tuple[str, ...]]:
     """As `step`, with the names of the rows taken, in order."""
     turn = Turn(run, event.at)
-    _HANDLERS[type(event)](turn, event)
+    _HANDLERS[run.state].get(type(event), _refuse)(turn, event)
     return turn.freeze(), tuple(turn.commands), tuple(turn.rows)
 
 
@@ -106,41 +106,33 @@ _APPEAR: Final[Mapping[tuple[bool, bool], Row]] = {
 # -- events ---------------------------------------------------------------------------
 
 
-def _start(turn: Turn, event: Start) -> None:
-    _accept(turn, event, frozenset({State.IDLE}))
+def _start(turn: Turn, _event: Start) -> None:
     turn.take(ROWS["start"])
     turn.settle()
 
 
 def _cancel(turn: Turn, event: Cancel) -> None:
-    _accept(turn, event, ACTIVE)
     turn.take_if_enabled(ROWS["opt_out" if event.cause is Cause.OPTED_OUT else "cancel"])
     if event.force:
         turn.take_if_enabled(ROWS["force"])
     turn.settle()
 
 
-def _pause(turn: Turn, event: Pause) -> None:
-    _accept(turn, event, ACTIVE)
+def _pause(turn: Turn, _event: Pause) -> None:
     turn.take_if_enabled(ROWS["pause"])
 
 
-def _resume(turn: Turn, event: Resume) -> None:
-    _accept(turn, event, ACTIVE)
+def _resume(turn: Turn, _event: Resume) -> None:
     turn.take_if_enabled(ROWS["resume"])
     turn.settle()
 
 
-def _fault(turn: Turn, event: Fault) -> None:
-    if _is_late(turn, event):
-        return
+def _fault(turn: Turn, _event: Fault) -> None:
     turn.take_if_enabled(ROWS["fault"])
     turn.settle()
 
 
 def _replaced(turn: Turn, event: Replaced) -> None:
-    if _is_late(turn, event):
-        return
     index = turn.reported(event.instance, event.attempt, _REPLACING)
     if index >= 0:
         turn.take(_REPLACED, index)
@@ -149,8 +141,6 @@ def _replaced(turn: Turn, event: Replaced) -> None:
 
 
 def _replace_failed(turn: Turn, event: ReplaceFailed) -> None:
-    if _is_late(turn, event):
-        return
     index = turn.reported(event.instance, event.attempt, _REPLACING)
     if index >= 0:
         turn.take(_REPLACE_FAILED, index)
@@ -158,8 +148,6 @@ def _replace_failed(turn: Turn, event: ReplaceFailed) -> None:
 
 
 def _restored(turn: Turn, event: Restored) -> None:
-    if _is_late(turn, event):
-        return
     index = turn.reported(event.instance, event.attempt, _RESTORING)
     if index >= 0:
         turn.take(_DISK_RESTORED, index)
@@ -169,8 +157,6 @@ def _restored(turn: Turn, event: Restored) -> None:
 
 
 def _restore_failed(turn: Turn, event: RestoreFailed) -> None:
-    if _is_late(turn, event):
-        return
     index = turn.reported(event.instance, event.attempt, _RESTORING)
     if index >= 0:
         turn.take(_RESTORE_FAILED, index)
@@ -178,18 +164,17 @@ def _restore_failed(turn: Turn, event: RestoreFailed) -> None:
 
 
 def _observed(turn: Turn, event: Observed) -> None:
-    if _is_late(turn, event):
-        return
     instance = event.instance
     index = turn.index_of(instance.id)
     phase = ABSENT if index < 0 else turn.phases.cells()[index]
     if phase == ABSENT:
         _appear(turn, instance)
     elif phase == _AWAITING:
-        _note_version(turn, index, instance.version)
         if instance.version == turn.charter.target and instance.health is Health.HEALTHY:
-            turn.take(_SUCCEED, index)
+            turn.take(_SUCCEED, index)  # which says what version it runs
             turn.settle()
+        else:
+            _note_version(turn, index, instance.version)
     elif phase == _RECOVERING:
         _note_version(turn, index, instance.version)
         if instance.health is Health.HEALTHY and _is_back(turn, index):
@@ -201,14 +186,12 @@ def _observed(turn: Turn, event: Observed) -> None:
 
 
 def _vanished(turn: Turn, event: Vanished) -> None:
-    if _is_late(turn, event):
-        return
     _remove(turn, event.instance)
     turn.settle()
 
 
 def _surveyed(turn: Turn, event: Surveyed) -> None:
-    if _is_late(turn, event) or event.attempt != turn.surveys:
+    if event.attempt != turn.surveys:
         return
     if not turn.may_take(ROWS["surveyed"]):
         return
@@ -225,8 +208,6 @@ def _surveyed(turn: Turn, event: Surveyed) -> None:
 
 
 def _overdue(turn: Turn, event: Overdue) -> None:
-    if _is_late(turn, event):
-        return
     if event.verb is Verb.SURVEY:
         if event.attempt == turn.surveys:
             turn.take_if_enabled(ROWS["survey_overdue"])
@@ -251,18 +232,6 @@ def _instance_overdue(turn: Turn, event: Overdue) -> None:
 
 
 # -- what events share ------------------------------------------------------------------
-
-
-def _accept(turn: Turn, event: Event, states: frozenset[State]) -> None:
-    if turn.state not in states:
-        raise IllegalEvent(turn.state, type(event).__name__)
-
-
-def _is_late(turn: Turn, event: Event) -> bool:
-    """Whether a report comes after the end of the run; before its start it is refused."""
-    if turn.state is State.IDLE:
-        raise IllegalEvent(turn.state, type(event).__name__)
-    return turn.state in TERMINAL
 
 
 def _appear(turn: Turn, instance: Instance) -> None:
@@ -312,7 +281,7 @@ def _place(turn: Turn, index: int, instance: Instance) -> None:
         if is_exempt(instance, code, target) != row.name.startswith("enlist"):
             turn.take(row, index)
             code = turn.phase(index)
-    if is_healthy(instance, code, target) != PHASES[code].endswith("_healthy"):
+    if is_healthy(instance, code, target) != (code in HEALTHY):
         turn.take(_FLIP[code], index)
 
 
@@ -340,8 +309,21 @@ def _is_back(turn: Turn, index: int) -> bool:
     return seen == before
 
 
-_HANDLERS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
-    Start: _start,
+# -- which state takes which event ------------------------------------------------------
+
+
+def _ignore(_turn: Turn, _event: Event) -> None:
+    """A report that comes after the end of the run is a fact, and changes nothing."""
+
+
+def _refuse(turn: Turn, event: Event) -> None:
+    raise IllegalEvent(turn.state, type(event).__name__)
+
+
+Handler = Callable[[Turn, Any], None]
+
+_ORDERS: Final[Mapping[type, Handler]] = {Cancel: _cancel, Pause: _pause, Resume: _resume}
+_REPORTS: Final[Mapping[type, Handler]] = {
     Surveyed: _surveyed,
     Replaced: _replaced,
     ReplaceFailed: _replace_failed,
@@ -350,8 +332,11 @@ _HANDLERS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     Restored: _restored,
     RestoreFailed: _restore_failed,
     Overdue: _overdue,
-    Cancel: _cancel,
-    Pause: _pause,
-    Resume: _resume,
     Fault: _fault,
 }
+_HANDLERS: Final[Mapping[State, Mapping[type, Handler]]] = {
+    State.IDLE: {Start: _start},
+    **{state: {**_ORDERS, **_REPORTS} for state in ACTIVE},
+    **{state: dict.fromkeys(_REPORTS, _ignore) for state in TERMINAL},
+}
+"""Whatever is not here is refused (R4.9)."""

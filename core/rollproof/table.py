@@ -36,7 +36,7 @@ rows are reports of providers, probes and deadlines.  OPERATOR rows are people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -96,7 +96,7 @@ class Row:
     """The phase that one instance enters."""
     empty: tuple[str, ...] = ()
     """Phases that must be empty: a part of the guard, kept apart because a running
-    orchestrator asks it first, and mostly hears no."""
+    orchestrator asks it first (`barred`), and mostly hears no."""
     sets: tuple[tuple[str, Term], ...] = ()
     """Registers and their new values, computed from the counts before the row."""
     target: State | None = None
@@ -124,34 +124,34 @@ class Row:
         return tuple((Counts._fields.index(name), value) for name, value in self.sets)
 
     def enabled(self, c: Counts[Any], p: Limits[Any]) -> Any:
-        """Whether the row may be taken in one of its source states.
-
-        Only the plain ``False`` of the integers is cut short by ``is``; a term of
-        another algebra passes through the whole conjunction.
-        """
-        truth: Any = True
-        for code in self._empty_codes:
-            truth = truth & (c[code] == 0)
-            if truth is False:
-                return False
+        """Whether the row may be taken in one of its source states."""
+        conditions = [c[code] == 0 for code in self._empty_codes]
         if self.leaves is not None:
-            truth = truth & (c[self.leaves_code] > 0)
-            if truth is False:
-                return False
-        return truth & self.guard(c, p)
+            conditions.append(c[self.leaves_code] > 0)
+        return all_of(*conditions, self.guard(c, p))
 
     def after(self, c: Counts[Any], p: Limits[Any]) -> Counts[Any]:
         """The counts once the row is taken."""
-        cells = [*c]
-        if self._slots:
-            for slot, value in self._slots:
-                cells[slot] = value(c, p)
+        cells = list(c)
+        self.shift(cells, c, p)
+        return Counts._make(cells)
+
+    def shift(self, cells: list[Any], c: Counts[Any], p: Limits[Any]) -> None:
+        """Take the row in ``cells``, which hold the same as ``c``."""
+        for slot, value in self._slots:
+            cells[slot] = value(c, p)
         leaves, enters = self.leaves_code, self.enters_code
         if leaves != ABSENT:
             cells[leaves] = cells[leaves] - 1
         if enters != ABSENT:
             cells[enters] = cells[enters] + 1
-        return tuple.__new__(Counts, cells)  # as Counts(*cells), in half the time
+
+    def barred(self, cells: Sequence[int]) -> bool:
+        """Whether a phase that must be empty is not: then `enabled` need not be asked."""
+        for code in self._empty_codes:  # noqa: SIM110  # every report passes here
+            if cells[code]:
+                return True
+        return False
 
 
 # -- terms that several rows share ------------------------------------------------
@@ -167,9 +167,15 @@ def going(c: Counts[Any], _p: Limits[Any]) -> Any:
     return c.stop == Cause.NONE
 
 
-def deciding(c: Counts[Any], _p: Limits[Any]) -> Any:
-    """All gates of Prechecking are open and the picture of the fleet is fresh (S7)."""
-    return all_of(c.stop == Cause.NONE, c.held == 0, c.gated == 0, c.view == View.FRESH)
+def open_gates(c: Counts[Any], _p: Limits[Any]) -> Any:
+    """Nothing bids the run wait (S7).  The pause is one between batches: where nothing is
+    pending there is nothing to wait for (R4.5)."""
+    return all_of(c.stop == Cause.NONE, c.held == 0, any_of(c.gated == 0, pending(c) == 0))
+
+
+def deciding(c: Counts[Any], p: Limits[Any]) -> Any:
+    """The gates of Prechecking are open and the picture of the fleet is fresh (S7)."""
+    return all_of(open_gates(c, p), c.view == View.FRESH)
 
 
 def upgraded_breached(c: Counts[Any], p: Limits[Any]) -> Any:
@@ -228,8 +234,13 @@ def slack_after_healthy(c: Counts[Any], p: Limits[Any]) -> Any:
 
 
 def pause_gate(c: Counts[Any], p: Limits[Any]) -> Any:
-    """The pause is kept between batches, not after the last one (R4.5)."""
-    return ite(all_of(p.paced == 1, pending(c) > 0), 1, 0)
+    """The pause begins after every batch of a run that goes on (R4.5)."""
+    return ite(all_of(p.paced == 1, c.stop == Cause.NONE), 1, 0)
+
+
+def one_to_spare(c: Counts[Any], p: Limits[Any]) -> Any:
+    """One more healthy instance may be taken down beside all that are (S6)."""
+    return headroom(c, p) > in_flight(c)
 
 
 # -- the rows -----------------------------------------------------------------------
@@ -296,9 +307,7 @@ def _prechecking_rows() -> Iterator[Row]:
         name="ask",
         actor=Actor.MACHINE,
         sources=PRECHECKING,
-        guard=lambda c, _p: all_of(
-            c.stop == Cause.NONE, c.held == 0, c.gated == 0, c.view == View.STALE
-        ),
+        guard=lambda c, p: all_of(open_gates(c, p), c.view == View.STALE),
         sets=(("view", set_to(View.ASKED)),),
         why="Thresholds are judged on health as it is now, not as it was (R4.1).",
     )
@@ -323,8 +332,8 @@ def _prechecking_rows() -> Iterator[Row]:
         actor=Actor.WORLD,
         sources=PRECHECKING,
         guard=lambda c, _p: c.gated == 1,
-        sets=(("gated", set_to(0)),),
-        why="The pause between batches has passed (R4.5).",
+        sets=(("gated", set_to(0)), ("view", set_to(View.STALE))),
+        why="The pause has passed; what was seen during it is not trusted (R4.1, R4.5).",
     )
     yield Row(
         name="breach_upgraded",
@@ -361,7 +370,9 @@ def _prechecking_rows() -> Iterator[Row]:
         name="begin_healthy",
         actor=Actor.PICK,
         sources=PRECHECKING,
-        guard=may_begin,
+        guard=lambda c, p: all_of(
+            may_begin(c, p), any_of(one_to_spare(c, p), c.pending_unhealthy == 0)
+        ),
         leaves="pending_healthy",
         enters="replacing",
         sets=(
@@ -370,7 +381,7 @@ def _prechecking_rows() -> Iterator[Row]:
             ("cap", full_batch),
         ),
         target=State.ROLLING_FORWARD,
-        why="A batch begins with one instance, whatever the headroom (R4.2, S1, S6).",
+        why="Without headroom one healthy instance may go, if nothing else can (R4.2, S1, S6).",
     )
     yield Row(
         name="begin_unhealthy",
@@ -392,7 +403,7 @@ def _prechecking_rows() -> Iterator[Row]:
         actor=Actor.MACHINE,
         sources=PRECHECKING,
         guard=must_restore_on_breach,
-        sets=(("cap", full_batch),),
+        sets=(("cap", full_batch), ("gated", set_to(0))),
         target=State.ROLLING_BACK,
         why="The failed instances are given back when a threshold ends the run (R4.8).",
     )
@@ -499,16 +510,28 @@ def _batch_rows() -> Iterator[Row]:
 
 
 def _rollback_rows() -> Iterator[Row]:
-    for side in ("healthy", "unhealthy"):
-        yield Row(
-            name=f"restore_{side}",
-            actor=Actor.PICK,
-            sources=ROLLING_BACK,
-            guard=lambda c, _p: all_of(c.forced == 0, in_flight(c) < c.cap),
-            leaves=f"failed_{side}",
-            enters="restoring",
-            why="Giving disks back takes no more instances at once than a batch (R4.3).",
-        )
+    yield Row(
+        name="restore_healthy",
+        actor=Actor.PICK,
+        sources=ROLLING_BACK,
+        guard=lambda c, p: all_of(
+            c.forced == 0,
+            in_flight(c) < c.cap,
+            any_of(one_to_spare(c, p), in_flight(c) == 0),
+        ),
+        leaves="failed_healthy",
+        enters="restoring",
+        why="A failed instance that healed goes down for its old disk: as in a batch (S6).",
+    )
+    yield Row(
+        name="restore_unhealthy",
+        actor=Actor.PICK,
+        sources=ROLLING_BACK,
+        guard=lambda c, _p: all_of(c.forced == 0, in_flight(c) < c.cap),
+        leaves="failed_unhealthy",
+        enters="restoring",
+        why="Giving disks back takes no more instances at once than a batch (R4.3).",
+    )
     yield Row(
         name="disk_restored",
         actor=Actor.WORLD,

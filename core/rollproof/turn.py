@@ -11,10 +11,10 @@ from typing import Final
 
 from rollproof.batch import next_zone, offer
 from rollproof.commands import Command, Verb
-from rollproof.counts import PHASES
+from rollproof.counts import EMPTY, PHASES, Counts
 from rollproof.ledger import CODE, IN_FLIGHT, Ledger
 from rollproof.run import Run
-from rollproof.states import Cause, State
+from rollproof.states import State
 from rollproof.table import ROWS, TABLE, Actor, Row, may_begin
 
 _MACHINE: Final[Mapping[State, tuple[Row, ...]]] = {
@@ -26,6 +26,7 @@ _PICKING: Final = frozenset({State.PRECHECKING, State.ROLLING_BACK})
 _ABANDON: Final[Mapping[int, Row]] = {
     code: ROWS[f"abandon_{PHASES[code]}"] for code in IN_FLIGHT
 }
+_PENDING_HEALTHY: Final = CODE["pending_healthy"]
 _BEGIN: Final[Mapping[int, Row]] = {
     CODE["pending_healthy"]: ROWS["begin_healthy"],
     CODE["pending_unhealthy"]: ROWS["begin_unhealthy"],
@@ -39,6 +40,7 @@ _RESTORE: Final[Mapping[int, Row]] = {
     CODE["failed_unhealthy"]: ROWS["restore_unhealthy"],
 }
 _SEAL: Final = ROWS["seal"]
+_FORCED: Final = Counts._fields.index("forced")
 
 _new = tuple.__new__
 """Makes a named tuple in half the time; for the places that every event passes."""
@@ -51,9 +53,9 @@ class Turn:
         "at",
         "batches",
         "before",
+        "cells",
         "charter",
         "commands",
-        "counts",
         "lives",
         "phases",
         "roster",
@@ -65,7 +67,8 @@ class Turn:
 
     def __init__(self, run: Run, at: int) -> None:
         self.at = at
-        self.charter, self.state, self.counts, ledger, self.surveys, self.batches = run
+        self.charter, self.state, cells, ledger, self.surveys, self.batches = run
+        self.cells = list(cells)
         self.roster, self.phases, self.versions, self.before, self.lives = ledger
         self.commands: list[Command] = []
         self.rows: list[str] = []
@@ -76,23 +79,24 @@ class Turn:
 
     def freeze(self) -> Run:
         """The run as it stands."""
+        ledger = _new(
+            Ledger, (self.roster, self.phases, self.versions, self.before, self.lives)
+        )
         return _new(
             Run,
-            (
-                self.charter,
-                self.state,
-                self.counts,
-                self.ledger(),
-                self.surveys,
-                self.batches,
-            ),
+            (self.charter, self.state, tuple(self.cells), ledger, self.surveys, self.batches),
         )
 
     # -- the one way to change a run
 
+    @property
+    def counts(self) -> Counts[int]:
+        """The counts as they stand."""
+        return Counts._make(self.cells)
+
     def take(self, row: Row, index: int = -1) -> None:
         """Take ``row``; the instance at ``index`` is the one that moves."""
-        self.counts = row.after(self.counts, self.charter.limits)
+        row.shift(self.cells, self.counts if row.sets else EMPTY, self.charter.limits)
         if index >= 0:
             self.phases = self.phases.put(index, row.enters_code)
         if row.target is not None:
@@ -145,12 +149,13 @@ class Turn:
         limits = self.charter.limits
         while True:
             for row in _MACHINE[self.state]:
-                if row.enabled(self.counts, limits):
+                if not row.barred(self.cells) and row.enabled(self.counts, limits):
                     self.take(row)
                     self._entered(row)
                     break
             else:
-                if not (self.state in _PICKING or self.counts.forced) or not self._pick():
+                picking = self.state in _PICKING or self.cells[_FORCED]
+                if not (picking and self._pick()):
                     return
 
     def _entered(self, row: Row) -> None:
@@ -159,8 +164,6 @@ class Turn:
             deadline = self.at + self.charter.survey_wait
             self.commands.append(Command(Verb.SURVEY, "", self.surveys, deadline))
         elif row.target is State.PRECHECKING and self.counts.gated:
-            if self.counts.stop != Cause.NONE:
-                return  # the run ends at once
             deadline = self.at + self.charter.pause
             self.commands.append(Command(Verb.WAIT, "", self.batches, deadline))
 
@@ -175,7 +178,9 @@ class Turn:
 
     def _begin_batch(self) -> None:
         self.batches += 1
-        first = self.charter.unhealthy_first
+        # Without headroom an instance that is down already goes before a healthy one.
+        spared = _BEGIN[_PENDING_HEALTHY].enabled(self.counts, self.charter.limits)
+        first = self.charter.unhealthy_first or not spared
         zone = None
         if not self.charter.cross_zone:
             zone = next_zone(self.ledger(), unhealthy_first=first)

@@ -13,6 +13,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_blank = object.__new__
+"""Makes a version without the call of its constructor; every event passes here."""
+
 
 class Versioned(Generic[T]):
     """An immutable sequence; `put` makes the next version."""
@@ -39,7 +42,8 @@ class Versioned(Generic[T]):
         cells = self._cells
         if cells is None:
             cells = self._reroot()
-        successor: Versioned[T] = Versioned(cells)
+        successor: Versioned[T] = _blank(Versioned)
+        successor._cells = cells
         self._index = index
         self._value = cells[index]
         self._next = successor

@@ -283,6 +283,8 @@ class EmbeddedHost:
             self._checkpoint("before commit")
             self._journal.record(work.turn, work.refused)
             self._checkpoint("after commit")
+            self._queued_posts -= {turned.post for turned in work.turn if turned.post}
+            self._queued_posts -= {post.id for post, _ in work.refused}
 
     def _closed_by(
         self, event: Event, after: Run, hosted: _Hosted, opened: dict[str, Command]

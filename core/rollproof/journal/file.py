@@ -115,7 +115,7 @@ def _open(
 def check(connection: sqlite3.Connection, path: Path) -> None:
     """Read the whole file once.  Raises `DamagedJournal` when a page is unsound."""
     with explained(path):
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise DamagedJournal(str(path), verdict)
 
@@ -126,6 +126,8 @@ def explained(path: Path) -> Iterator[None]:
     making passes through."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of a message that quotes what is damaged
+        raise DamagedJournal(str(path), str(error)) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", None)
         if _is_damage(error, code):

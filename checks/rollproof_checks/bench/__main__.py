@@ -1,0 +1,59 @@
+"""``python -m rollproof_checks.bench [step|run|all] [--json]``: print the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Callable
+from typing import TypeVar
+
+import attrs
+
+from rollproof_checks.bench.stepping import time_run, time_step
+
+T = TypeVar("T")
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def main() -> None:
+    """Run the benchmarks, each in a process of its own."""
+    parser = argparse.ArgumentParser(prog="rollproof_checks.bench", description=__doc__)
+    parser.add_argument("what", nargs="?", default="all", choices=("all", "step", "run"))
+    parser.add_argument("--json", action="store_true", help="one JSON object per figure")
+    parser.add_argument("--repeat", type=int, default=3, help="take the best of (3)")
+    options = parser.parse_args()
+    if options.what in ("all", "step"):
+        for size in SIZES:
+            figures = [_alone(time_step, size) for _ in range(options.repeat)]
+            best = min(figures, key=lambda figure: figure.microseconds)
+            _say(
+                options.json,
+                f"step  {size:>9,} instances  {best.per_second:>9,.0f} events/s"
+                f"  {best.microseconds:.2f} us/event",
+                {"figure": "step", **attrs.asdict(best), "per_second": best.per_second},
+            )
+    if options.what in ("all", "run"):
+        for size in SIZES[2:]:
+            run = _alone(time_run, size)
+            _say(
+                options.json,
+                f"run   {size:>9,} instances  {run.seconds:>9.1f} s"
+                f"  {run.peak_mib:,.0f} MiB  {run.batches} batches",
+                {"figure": "run", **attrs.asdict(run)},
+            )
+
+
+def _alone(measure: Callable[[int], T], size: int) -> T:
+    """Measure in a fresh process, so that one figure's garbage is not the next one's."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, (size,))
+
+
+def _say(as_json: bool, text: str, fields: dict[str, object]) -> None:
+    print(json.dumps(fields) if as_json else text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

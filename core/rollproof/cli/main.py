@@ -1,0 +1,234 @@
+"""The verbs: their names, their options, and where their bodies are.
+
+Nothing slow is imported here: `rollproof --help` must not wait for a web client.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rollproof.cli.program import Options, Program, common, leave
+
+_FILE = click.Path(path_type=Path)
+_ROLLBACK = click.option(
+    "--rollback/--no-rollback",
+    default=None,
+    help="Give an instance that fails its old disk back (R4.3); not done by default, for "
+    "the run is started by hand (R4.8).",
+)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 2 invalid input, 3 cancelled by the user, 4 stopped by a "
+    "threshold or fault, 5 conflict, 6 environment, 128 + n ended by signal n.",
+)
+@common
+@click.version_option(package_name="rollproof")
+def cli() -> None:
+    """Upgrade the OS image of a whole fleet, batch by batch, watching its health."""
+
+
+# -- what is declared
+
+
+@cli.command()
+@common
+@click.argument("file", type=_FILE, default="set.toml")
+@click.option("--name", default="web", show_default=True, help="Name of the scale set.")
+@click.pass_obj
+def init(options: Options, file: Path, name: str) -> int:
+    """Write a commented set.toml to begin with."""
+    from rollproof.cli import declaring
+
+    return declaring.init(options, file, name)
+
+
+@cli.command()
+@common
+@click.argument("file", type=_FILE)
+@click.pass_obj
+def apply(options: Options, file: Path) -> int:
+    """Declare the scale set that FILE describes (TOML or JSON)."""
+    from rollproof.cli import declaring
+
+    return declaring.apply(options, file)
+
+
+@cli.group()
+def image() -> None:
+    """Publish and list images."""
+
+
+@image.command("publish")
+@common
+@click.argument("image")
+@click.argument("version")
+@click.argument("path", type=_FILE)
+@click.pass_obj
+def publish(options: Options, image: str, version: str, path: Path) -> int:
+    """Publish PATH, a folder or tar archive, as VERSION of IMAGE."""
+    from rollproof.cli import declaring
+
+    return declaring.publish(options, image, version, path)
+
+
+@image.command("list")
+@common
+@click.argument("image", required=False)
+@click.pass_obj
+def images(options: Options, image: str | None) -> int:
+    """List the images and their versions."""
+    from rollproof.cli import declaring
+
+    return declaring.images(options, image)
+
+
+# -- runs
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option("--to", metavar="VERSION", help="Target version; the latest by default.")
+@_ROLLBACK
+@click.pass_obj
+def plan(options: Options, scale_set: str, to: str | None, rollback: bool | None) -> int:
+    """Show what a run would do; nothing is touched."""
+    from rollproof.cli import asking
+
+    return asking.plan(options, scale_set, to, rollback)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option("--to", metavar="VERSION", help="Target version; the latest by default.")
+@_ROLLBACK
+@click.pass_obj
+def run(options: Options, scale_set: str, to: str | None, rollback: bool | None) -> int:
+    """Upgrade SET, or go on with its run, and show how it goes."""
+    from rollproof.cli import running
+
+    return running.run(options, scale_set, to, rollback)
+
+
+@cli.command()
+@common
+@click.argument("name", metavar="SET|RUN")
+@click.pass_obj
+def status(options: Options, name: str) -> int:
+    """Show the latest run of a set, or the run of this id."""
+    from rollproof.cli import asking
+
+    return asking.status(options, name)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def watch(options: Options, scale_set: str) -> int:
+    """Follow the run under way, without hosting it."""
+    from rollproof.cli import running
+
+    return running.watch(options, scale_set)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option("--all", "everything", is_flag=True, help="Not only the last 5 of 2 months.")
+@click.pass_obj
+def history(options: Options, scale_set: str, everything: bool) -> int:
+    """List the runs of SET, newest first."""
+    from rollproof.cli import asking
+
+    return asking.history(options, scale_set, everything)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def pause(options: Options, scale_set: str) -> int:
+    """Begin no further batch until `resume`."""
+    from rollproof.cli import running
+
+    return running.pause(options, scale_set)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def resume(options: Options, scale_set: str) -> int:
+    """Lift the hold of `pause`."""
+    from rollproof.cli import running
+
+    return running.resume(options, scale_set)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option("--force", is_flag=True, help="Do not wait for instances in flight.")
+@click.pass_obj
+def cancel(options: Options, scale_set: str, force: bool) -> int:
+    """End the run; instances in flight are brought to an end first."""
+    from rollproof.cli import running
+
+    return running.cancel(options, scale_set, force)
+
+
+# -- local fleets
+
+
+@cli.group()
+def local() -> None:
+    """Fleets of real processes on this machine."""
+
+
+@local.command("create")
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option("--instances", type=click.IntRange(1, 10_000), default=12, show_default=True)
+@click.option("--zones", type=click.IntRange(0, 100), default=3, show_default=True)
+@click.option("--update-domains", type=click.IntRange(0, 100), default=5, show_default=True)
+@click.option("--version", help="Version to start on; the latest by default.")
+@click.pass_obj
+def local_create(options: Options, /, scale_set: str, version: str | None, **shape: int) -> int:
+    """Start the instances of SET, or those of them that do not run."""
+    from rollproof.cli import local as body
+    from rollproof.installation import Shape
+
+    return body.create(options, scale_set, Shape(**shape), version)
+
+
+@local.command("list")
+@common
+@click.pass_obj
+def local_list(options: Options) -> int:
+    """List the local fleets and their instances."""
+    from rollproof.cli import local as body
+
+    return body.list_(options)
+
+
+@local.command("destroy")
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def local_destroy(options: Options, scale_set: str) -> int:
+    """End every process of SET and remove its disks, data disks too."""
+    from rollproof.cli import local as body
+
+    return body.destroy(options, scale_set)
+
+
+def main() -> None:
+    """The console script."""
+    leave(cli.main(standalone_mode=False))

@@ -1,0 +1,231 @@
+"""The whole of an installation.  Its verbs bear the names they have on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from rollproof.adapters.store import ImageStore
+from rollproof.charter import draw_up
+from rollproof.errors import RunActive
+from rollproof.events import Cancel, Pause, Resume
+from rollproof.fleet import ScaleSet
+from rollproof.host import Home, status_of, wall_clock
+from rollproof.images import ImageVersion
+from rollproof.installation.fleets import Fleets, LocalSetView, Shape
+from rollproof.installation.following import Audience, Follower, Quiet
+from rollproof.installation.hosting import Ended, Waiting
+from rollproof.installation.reasons import Reasons
+from rollproof.installation.runs import Runs
+from rollproof.installation.sets import Sets
+from rollproof.installation.terms import name_of_run, target_of
+from rollproof.journal import Journal
+from rollproof.plan import Plan, plan
+from rollproof.status import RunStatus
+
+
+class Installation:
+    """One home folder, and everything in it.
+
+    Any number of processes may use one home.  Close it, or use it in a ``with``.  The
+    verbs that wait have an event loop of their own, so none may be running already.
+    """
+
+    def __init__(self, home: Path) -> None:
+        """The folder is made when it is first needed."""
+        self.home = Home(home.absolute())
+
+    @cached_property
+    def _journal(self) -> Journal:
+        self.home.make()
+        return Journal(self.home.journal)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if "_journal" in self.__dict__:
+            self._journal.close()
+            del self.__dict__["_journal"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what is declared
+
+    def apply(self, document: Path | ScaleSet) -> ScaleSet:
+        """Declare a scale set, or declare it anew (R2.4).
+
+        A run under way keeps the terms it was started with (S10).  Raises
+        InvalidDocument with every problem, or InvalidFields (R1.5).
+        """
+        return self._sets.apply(document)
+
+    def scale_sets(self) -> tuple[ScaleSet, ...]:
+        """Every scale set, by name."""
+        return tuple(applied.scale_set for applied in self._sets.all().values())
+
+    def scale_set(self, name: str) -> ScaleSet:
+        """The scale set of this name.  Raises UnknownScaleSet."""
+        return self._sets.get(name).scale_set
+
+    def publish_image(self, image: str, version: str, source: Path) -> ImageVersion:
+        """Publish a folder or a tar archive as a version of an image (R3.2).
+
+        Raises InvalidImage, ImageVersionExists, or InvalidFields.
+        """
+        parsed = ImageVersion.parse(version)
+        self.home.make()
+        self._images.publish(image, parsed, source)
+        return parsed
+
+    def images(self) -> dict[str, tuple[ImageVersion, ...]]:
+        """Every image with its versions, lowest first (R3.3)."""
+        return {name: tuple(self._images.versions(name)) for name in self._images.images()}
+
+    # -- runs
+
+    def plan(
+        self, scale_set: str, to: str | None = None, *, rollback: bool | None = None
+    ) -> Plan:
+        """What a run would do, before anything is touched (N3).
+
+        ``to`` left out means the latest version.  Raises UnknownScaleSet, UnknownImage,
+        UnknownImageVersion.
+        """
+        declared = self.scale_set(scale_set)
+        target = target_of(declared, self._images, to)
+        charter = draw_up(declared, target, run=f"{scale_set}.plan", rollback=rollback)
+        return plan(charter, self._fleets.observe(scale_set))
+
+    def run(
+        self,
+        scale_set: str,
+        to: str | None = None,
+        *,
+        rollback: bool | None = None,
+        audience: Audience | None = None,
+    ) -> Ended:
+        """Upgrade the set, and return when the run has ended, or a signal came.
+
+        A run under way is gone on with, not started twice: it is hosted here if nobody
+        hosts it, else followed, and taken over should its host go away.  Without
+        ``rollback`` an instance that fails keeps its new disk (R4.8).
+
+        Raises RunActive when a run to another version, or on other terms, is under way
+        (R4.9); UnknownScaleSet, UnknownImage, UnknownImageVersion.
+        """
+        declared = self.scale_set(scale_set)
+        run = self._runs.under_way(scale_set, to, rollback)
+        if run is None:
+            target = target_of(declared, self._images, to)
+            self._fleets.require(scale_set)
+            name = name_of_run(scale_set, self._runs.number(scale_set))
+            run = self._runs.open(draw_up(declared, target, run=name, rollback=rollback))
+        return asyncio.run(self._waiting(run, audience).alive())
+
+    def status(self, name: str) -> RunStatus | None:
+        """The latest run of a set, or the run of this id (R7.1); None when the set never
+        had one.  Raises UnknownScaleSet, UnknownRun."""
+        record = self._runs.record(name)
+        return None if record is None else status_of(record)
+
+    def account(self, name: str) -> tuple[Follower, Reasons] | None:
+        """As `status`, with the phase of every instance and the reason of every failure,
+        which takes reading all its events."""
+        record = self._runs.record(name)
+        if record is None:
+            return None
+        reasons = Reasons(self.scale_set(record.charter.scale_set).health)
+        follower = Follower(self._journal, record.charter.run)
+        for happening in follower.news():
+            reasons.hears(happening)
+        return follower, reasons
+
+    def watch(self, scale_set: str, *, audience: Audience | None = None) -> Ended:
+        """Follow the run under way without hosting it.  Raises NothingRunning."""
+        run = self._runs.active(scale_set)
+        return asyncio.run(self._waiting(run, audience).watched())
+
+    def history(self, scale_set: str, *, everything: bool = False) -> tuple[RunStatus, ...]:
+        """The last 5 runs of the past 2 months, newest first, or all of them (R7.1)."""
+        return tuple(map(status_of, self._runs.history(scale_set, everything=everything)))
+
+    def pause(self, scale_set: str) -> bool:
+        """No further batch (N6).  True when a process hosts the run and will see to it;
+        else it takes effect once `run` goes on with it.  Raises NothingRunning."""
+        return self._runs.hand_in(self._runs.active(scale_set), Pause(wall_clock()))
+
+    def resume(self, scale_set: str) -> bool:
+        """Lift the hold (N6); the rest as `pause`."""
+        return self._runs.hand_in(self._runs.active(scale_set), Resume(wall_clock()))
+
+    def cancel(
+        self, scale_set: str, *, force: bool = False, audience: Audience | None = None
+    ) -> Ended:
+        """End the run and return when it has ended (R4.9, S8).
+
+        Instances in flight are awaited first, unless ``force``.  Where nobody hosts the
+        run it is hosted here for that.  Raises NothingRunning.
+        """
+        run = self._runs.active(scale_set)
+        self._runs.hand_in(run, Cancel(wall_clock(), force=force))
+        return asyncio.run(self._waiting(run, audience).alive())
+
+    # -- local fleets
+
+    def create_local(
+        self,
+        scale_set: str,
+        shape: Shape | None = None,
+        *,
+        version: str | None = None,
+        progress: Callable[[str], None] = lambda _instance: None,
+    ) -> LocalSetView:
+        """Start a fleet of real processes for the set; ``progress`` hears of each.
+
+        Returns when all are healthy, or when the time for that has passed.  A fleet that
+        was declared before is completed as it was declared.
+
+        Raises UnknownScaleSet, UnknownImage, UnknownImageVersion, AddressInUse.
+        """
+        chosen = target_of(self.scale_set(scale_set), self._images, version)
+        return self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+
+    def list_local(self) -> tuple[LocalSetView, ...]:
+        """Every local fleet, observed now."""
+        views = (self._fleets.view(each.name) for each in self.scale_sets())
+        return tuple(view for view in views if view is not None)
+
+    def destroy_local(self, scale_set: str) -> None:
+        """End every process of the fleet and remove its disks; the declaration and the
+        history stay.  Raises RunActive while a run is under way, UnknownScaleSet."""
+        active = self._journal.active_run(scale_set)
+        if active is not None:
+            raise RunActive(scale_set, active.charter.run)
+        self._fleets.destroy(scale_set)
+
+    # -- the parts
+
+    @property
+    def _images(self) -> ImageStore:
+        return ImageStore(self.home.images)
+
+    @property
+    def _sets(self) -> Sets:
+        return Sets(self.home, self._journal)
+
+    @property
+    def _fleets(self) -> Fleets:
+        return Fleets(self._sets)
+
+    @property
+    def _runs(self) -> Runs:
+        return Runs(self.home, self._journal, self._sets)
+
+    def _waiting(self, run: str, audience: Audience | None) -> Waiting:
+        return Waiting(self.home, self._journal, self._sets, run, audience or Quiet())

@@ -1,0 +1,86 @@
+"""The scale sets of an installation: what was applied, and the fleets that carry it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from rollproof.adapters.local import LocalFleet
+from rollproof.adapters.store import ImageStore
+from rollproof.document import dumps, load_path, loads
+from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
+from rollproof.fleet import ScaleSet
+from rollproof.host import Home, wall_clock
+from rollproof.journal import Journal
+
+PROVIDERS = ("local",)
+"""Providers this rollproof has an adapter for."""
+
+
+@attrs.frozen
+class Applied:
+    """A scale set as it was last applied."""
+
+    scale_set: ScaleSet
+    folder: Path
+    """What relative paths in the document begin at."""
+
+
+class Sets:
+    """Reads and records declarations."""
+
+    def __init__(self, home: Home, journal: Journal) -> None:
+        self._home = home
+        self._journal = journal
+
+    def apply(self, document: Path | ScaleSet) -> ScaleSet:
+        """Record a declaration, in place of an earlier one of the same name.
+
+        Raises InvalidDocument, or InvalidFields for an edit that is not allowed (R1.5).
+        """
+        if isinstance(document, ScaleSet):
+            scale_set, folder = document, Path.cwd()
+        else:
+            scale_set, folder = load_path(document), document.absolute().parent
+        _check_provider(scale_set)
+        earlier = self.all().get(scale_set.name)
+        if earlier is not None:
+            earlier.scale_set.image_reference.check_edit(scale_set.image_reference)
+        self._journal.declare(scale_set.name, dumps(scale_set), str(folder), wall_clock())
+        return scale_set
+
+    def all(self) -> dict[str, Applied]:
+        """Every scale set, by name."""
+        return {
+            each.name: Applied(loads(each.document, path=each.name), Path(each.folder))
+            for each in self._journal.declared()
+        }
+
+    def get(self, name: str) -> Applied:
+        """The scale set of this name.  Raises UnknownScaleSet."""
+        known = self.all()
+        if name not in known:
+            raise UnknownScaleSet(name, tuple(known))
+        return known[name]
+
+    def fleet(self, name: str) -> LocalFleet:
+        """The provider of a scale set; `aclose` it.  Raises UnknownScaleSet."""
+        applied = self.get(name)
+        return LocalFleet(
+            self._home.fleets,
+            applied.scale_set,
+            ImageStore(self._home.images),
+            folder=applied.folder,
+        )
+
+
+def _check_provider(scale_set: ScaleSet) -> None:
+    if scale_set.provider not in PROVIDERS:
+        problem = Problem(
+            field="provider",
+            value=repr(scale_set.provider),
+            bound=" or ".join(repr(known) for known in PROVIDERS),
+            fix="This version of rollproof has no other adapter.",
+        )
+        raise InvalidFields((problem,))

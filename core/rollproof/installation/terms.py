@@ -1,0 +1,49 @@
+"""On which terms a run is started: which version, under which name."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from rollproof.adapters.store import ImageStore
+from rollproof.fleet import ScaleSet
+from rollproof.images import ImageVersion
+
+SHOWN = 5
+"""Runs in a history, unless all are asked for (R7.1)."""
+MONTHS = 2
+"""How far it goes back (R7.1)."""
+
+
+def target_of(scale_set: ScaleSet, images: ImageStore, to: str | None) -> ImageVersion:
+    """The version a run goes to: as asked, as pinned, or the latest published (R3.2).
+
+    Raises UnknownImage, UnknownImageVersion, or InvalidFields for what spells no version.
+    """
+    reference = scale_set.image_reference
+    if to is not None:
+        wanted = ImageVersion.parse(to)
+    else:
+        wanted = reference.exact or images.latest(reference.name)
+    images.path(reference.name, wanted)
+    published = images.versions(reference.name)
+    return published[published.index(wanted)]  # spelled as it was published
+
+
+def name_of_run(scale_set: str, number: int) -> str:
+    """A name for the run: countable for people, and unique even where a journal was
+    lost, for commands bear it and a provider remembers them."""
+    return f"{scale_set}.{number}-{secrets.token_hex(3)}"
+
+
+def months_before(now: int, months: int) -> int:
+    """The same moment of the month, some months earlier, in milliseconds (R7.1)."""
+    moment = datetime.fromtimestamp(now / 1000, UTC)
+    years, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    for day in range(moment.day, 0, -1):  # the 31st has no like in every month
+        try:
+            earlier = moment.replace(year=years, month=month + 1, day=day)
+        except ValueError:
+            continue
+        return int(earlier.timestamp() * 1000)
+    raise AssertionError("every month has a first day")

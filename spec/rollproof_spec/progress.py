@@ -1,0 +1,220 @@
+"""Why a run ends: what the rows together offer, and a number that falls.
+
+Every row of the run machine, and every report it waits for, lowers `rank`, a natural
+number of at most ``192 * instances + 38``.  Only these may raise it: an instance appears or
+comes to want its upgrade, and an operator resumes.  Nothing that a run does brings one of
+them about, so once fleet and operator come to rest it ends within so many steps, provided
+that every command and survey gets its report or its deadline (`ReportInv`: each is
+accepted) and no hold is left standing (`ProgressInv`: nothing else can keep it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from typing import Any, Final
+
+from rollproof.algebra import all_of, any_of, ite, negate
+from rollproof.states import ACTIVE, Cause, State, View
+from rollproof.table import Actor, Row
+from rollproof_spec.steps import MOVES
+from rollproof_spec.vocabulary import (
+    FAILED,
+    FLYING,
+    PENDING,
+    C,
+    P,
+    Step,
+    by_threshold,
+    fleet_fit,
+    gates_open,
+    image_fit,
+    implies,
+    of_steps,
+    of_tables,
+    owes_restore,
+    taken_fits,
+    total,
+)
+
+WEIGHTS: Final = (
+    (6, PENDING),
+    (5, ("replacing",)),
+    (4, ("awaiting",)),
+    (3, FAILED),
+    (2, ("restoring",)),
+    (1, ("recovering",)),
+)
+"""Steps that an instance may have before it."""
+
+STAGES: Final = {
+    State.CANCELLED: 0,
+    State.COMPLETED: 0,
+    State.PRECHECKING: 1,  # 13 while failed ones may have to be restored from here
+    State.ROLLING_BACK: 7,
+    State.WAITING_HEALTH: 19,
+    State.ROLLING_FORWARD: 25,  # 26 while the batch may grow
+    State.IDLE: 31,
+}
+"""Apart by more than the five that view and pause gain where a batch ends."""
+
+
+def rank(state: State, c: C, p: P) -> Any:
+    """What is left to do: instances first, then the way of the run as a whole."""
+    work = sum(weight * total(c, phases) for weight, phases in WEIGHTS)
+    stage: Any = STAGES[state]
+    if state is State.PRECHECKING:
+        stage = ite(owes_restore(c, p), 13, 1)
+    elif state is State.ROLLING_FORWARD:
+        stage = ite(c.room > 0, 26, 25)
+    going = ite(c.stop == Cause.NONE, 4, 0)
+    return 32 * work + stage + going + 3 * c.gated + (View.FRESH - c.view) + (1 - c.forced)
+
+
+def _stops(c: C, cause: Cause) -> Callable[[C], Any]:
+    return lambda c2: all_of(c2.stop == cause, c2.forced == c.forced)
+
+
+def _given_up(c2: C) -> Any:
+    return all_of(c2.view != View.ASKED, c2.stop == Cause.INTERNAL)
+
+
+def _sealed(c2: C) -> Any:
+    return all_of(c2.room == 0, c2.slack == 0)
+
+
+def _own(rows: Iterable[Row], state: State) -> list[Row]:
+    return [r for r in rows if state in r.sources and r.actor in (Actor.MACHINE, Actor.PICK)]
+
+
+def _can(rows: Iterable[Row], state: State, c: C, p: P, effect: Callable[[C], Any]) -> Any:
+    """Whether some row that moves no instance may be taken and has the effect."""
+    still = (r for r in rows if state in r.sources and r.leaves is None and r.enters is None)
+    return any_of(False, *(r.enabled(c, p) & effect(r.after(c, p)) for r in still))
+
+
+@of_steps(lambda t: t.row.actor is Actor.MACHINE and owes_restore(t.c, t.p))
+def RankProp(t: Step) -> Any:
+    """Every step of the run machine and every report that it waits for leaves less to do,
+    so a fleet and an operator at rest see the run end (R4.6)."""
+    before, after = rank(t.state, t.c, t.p), rank(t.state2, t.c2, t.p)
+    falls = after < before
+    if t.drifts:
+        falls = True if t.row.enters in PENDING else after <= before
+    elif t.row.actor is Actor.OPERATOR:
+        falls = any_of(after <= before, t.c2.held < t.c.held)
+    return all_of(falls, after >= 0)
+
+
+@of_tables(lambda _r, s, c, _p: s is State.PRECHECKING and gates_open(c))
+def ProgressInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
+    """A run that has begun and not ended goes on by itself, or waits for something that
+    it names: a report, a survey, the end of a pause or of a hold (R4.6, S8)."""
+    if state not in ACTIVE:
+        return True
+    waits = {
+        State.PRECHECKING: all_of(
+            c.stop == Cause.NONE, any_of(c.held == 1, c.gated == 1, c.view == View.ASKED)
+        ),
+        State.ROLLING_FORWARD: c.replacing > 0,
+        State.WAITING_HEALTH: c.awaiting > 0,
+        State.ROLLING_BACK: c.restoring + c.recovering > 0,
+    }
+    return any_of(waits[state], *(row.enabled(c, p) for row in _own(rows, state)))
+
+
+@of_tables(lambda _r, s, c, p: s is State.ROLLING_BACK and total(c, FAILED) > 0)
+def ForwardInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
+    """What may be claimed, restored or must be abandoned can be: no batch is smaller than
+    its bound because a row is missing (R4.2, R4.3, S1, S6, S8)."""
+    begin = all_of(gates_open(c), image_fit(c, p), fleet_fit(c, p))
+    claim = all_of(c.stop == Cause.NONE, c.room > 0)
+    restore = all_of(c.forced == 0, total(c, FLYING) < c.cap)
+    due = dict.fromkeys(FLYING, c.forced == 1)
+    if state is State.PRECHECKING:
+        last = any_of(taken_fits(c, p), c.pending_unhealthy == 0)
+        due |= {"pending_healthy": all_of(begin, last), "pending_unhealthy": begin}
+    elif state is State.ROLLING_FORWARD:
+        due |= {"pending_healthy": all_of(claim, c.slack > 0), "pending_unhealthy": claim}
+    elif state is State.ROLLING_BACK:
+        alone = any_of(taken_fits(c, p), total(c, FLYING) == 0)
+        due |= {"failed_healthy": all_of(restore, alone), "failed_unhealthy": restore}
+    picks = [row for row in _own(rows, state) if row.actor is Actor.PICK]
+    return all_of(
+        True,
+        *(
+            implies(
+                all_of(getattr(c, phase) > 0, when),
+                any_of(False, *(r.enabled(c, p) for r in picks if r.leaves == phase)),
+            )
+            for phase, when in due.items()
+        ),
+        implies(c.room > 0, _can(rows, state, c, p, _sealed)),
+    )
+
+
+@of_tables(lambda _r, s, c, _p: c.recovering == 1 and c.restoring == 1)
+def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
+    """Whatever may be reported of an instance, a survey or a pause finds a row, in every
+    state of a run under way, so no wait is without end (R4.3, R4.5, S11, S13)."""
+    if state not in ACTIVE:
+        return True
+    here = [row for row in rows if state in row.sources and row.actor is Actor.WORLD]
+    moves = (
+        implies(
+            True if leaves is None else getattr(c, leaves) > 0,
+            any_of(
+                False,
+                *(r.enabled(c, p) for r in here if (r.leaves, r.enters) == (leaves, enters)),
+            ),
+        )
+        for (leaves, enters), actor in MOVES.items()
+        if actor is Actor.WORLD
+    )
+    if state is not State.PRECHECKING:
+        return all_of(True, *moves)
+    asked, going = c.view == View.ASKED, c.stop == Cause.NONE
+    return all_of(
+        *moves,
+        implies(asked, _can(here, state, c, p, lambda c2: c2.view == View.FRESH)),
+        implies(asked & going, _can(here, state, c, p, _given_up)),
+        implies(c.gated == 1, _can(here, state, c, p, lambda c2: c2.gated == 0)),
+    )
+
+
+@of_tables(lambda _r, s, c, _p: s is State.WAITING_HEALTH and c.held == 1)
+def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
+    """A run under way can be held, resumed, cancelled, forced and stopped for an error at
+    any moment, and goes on as it was but for that (R4.9, R2.1, N6, S8)."""
+    if state not in ACTIVE:
+        return True
+    going = c.stop == Cause.NONE
+
+    def can(when: Any, effect: Callable[[C], Any]) -> Any:
+        staying = [row for row in rows if row.target in (None, state)]
+        return implies(when, _can(staying, state, c, p, effect))
+
+    return all_of(
+        can(c.held == 0, lambda c2: all_of(c2.held == 1, c2.stop == c.stop)),
+        can(c.held == 1, lambda c2: all_of(c2.held == 0, c2.stop == c.stop)),
+        can(c.forced == 0, lambda c2: all_of(c2.forced == 1, c2.stop != Cause.NONE)),
+        *(
+            can(going, _stops(c, cause))
+            for cause in (Cause.USER, Cause.OPTED_OUT, Cause.INTERNAL)
+        ),
+    )
+
+
+@of_tables(lambda _r, s, c, _p: s is State.PRECHECKING and by_threshold(c))
+def DisjointInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
+    """The run machine never has a choice: of the rows it takes by itself at most one can
+    be taken, and none while an instance is still to be claimed or restored (R8, S7)."""
+    own = [row for row in _own(rows, state) if row.enters != "indeterminate"]
+    return all_of(
+        True,
+        *(
+            negate(all_of(a.enabled(c, p), b.enabled(c, p)))
+            for a, b in combinations(own, 2)
+            if Actor.MACHINE in (a.actor, b.actor)
+        ),
+    )
