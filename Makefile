@@ -71,7 +71,7 @@ types: $(INSTALLED) ## mypy --strict
 .PHONY: unit
 unit: $(INSTALLED) ## pytest, with the coverage of the pure core
 	@echo 'unit: pytest'
-	@$(BIN)/pytest --no-header --cov --cov-report=term
+	@$(BIN)/pytest --no-header --numprocesses=2 --dist=loadfile --cov --cov-report=term
 
 .PHONY: check-slow
 check-slow: $(SLOW) ## what takes minutes: tests marked slow, the second solver

@@ -12,7 +12,7 @@ import attrs
 
 from rollproof.charter import Charter
 from rollproof.commands import Command, Verb
-from rollproof.counts import PHASES, Counts, Limits
+from rollproof.counts import PHASES, Limits
 from rollproof.events import (
     Cancel,
     Event,
