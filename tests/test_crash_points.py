@@ -37,11 +37,14 @@ def never() -> Behaviour:
     return scripted({})
 
 
+ORDINARY = charter()
+
+
 @attrs.frozen(kw_only=True)
 class Scenario:
     """One kind of run."""
 
-    charter: Charter = charter()
+    charter: Charter = ORDINARY
     bad: tuple[tuple[str, str], ...] = ()
     behaviour: Callable[[], Behaviour] = never
     operator: Callable[[SimulatedFleet], Operator] = lambda _fleet: nobody

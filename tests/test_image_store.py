@@ -101,9 +101,7 @@ class TestPublishing:
         assert store.images() == ["Canonical~UbuntuServer~18.04-LTS"]
 
     @pytest.mark.parametrize("name", ["", "..", "../out", "a/b", ".lock", "a~b", "a~b~c~d"])
-    def test_a_name_no_image_can_have(
-        self, store: ImageStore, source: Path, name: str
-    ) -> None:
+    def test_a_name_no_image_can_have(self, store: ImageStore, source: Path, name: str) -> None:
         with pytest.raises(InvalidFields):
             store.publish(name, V1, source)
         assert store.images() == []

@@ -1,4 +1,4 @@
-"""``python -m rollproof_checks.bench [step|run|all] [--json]``: print the figures."""
+"""``python -m rollproof_checks.bench [step|run|roll|all] [--json]``: print the figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import attrs
 
+from rollproof_checks.bench.rolling import time_roll
 from rollproof_checks.bench.stepping import time_run, time_step
 
 T = TypeVar("T")
@@ -20,7 +21,9 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 def main() -> None:
     """Run the benchmarks, each in a process of its own."""
     parser = argparse.ArgumentParser(prog="rollproof_checks.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="all", choices=("all", "step", "run"))
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=("all", "step", "run", "roll")
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per figure")
     parser.add_argument("--repeat", type=int, default=3, help="take the best of (3)")
     options = parser.parse_args()
@@ -43,6 +46,14 @@ def main() -> None:
                 f"  {run.peak_mib:,.0f} MiB  {run.batches} batches",
                 {"figure": "run", **attrs.asdict(run)},
             )
+    if options.what in ("all", "roll"):
+        roll = _alone(time_roll, 40)
+        _say(
+            options.json,
+            f"roll  {roll.size:>9,} processes  {roll.seconds:>9.1f} s"
+            f"  {roll.swaps:.1f} s of swaps  {roll.ratio:.2f} times, {roll.batches} batches",
+            {"figure": "roll", **attrs.asdict(roll), "ratio": roll.ratio},
+        )
 
 
 def _alone(measure: Callable[[int], T], size: int) -> T:
