@@ -31,7 +31,7 @@ def rolling_back() -> Stage:
         (Stage.of(fleet(2)).start().send(Cancel(5, Cause.OPTED_OUT)), RunningStatus.FAULTED),
         (Stage.of(fleet(2)).start().send(Fault(5, "why")), RunningStatus.FAULTED),
     ],
-    ids=str,
+    ids=["prechecking", "batch", "restoring", "completed", "by user", "opted out", "fault"],
 )
 def test_running_status(stage: Stage, said: RunningStatus) -> None:
     """R8: a cause other than the user's reads Faulted."""
