@@ -111,7 +111,7 @@ class TestConflict:
     def test_two_starts(self, ground: Ground) -> None:
         """The same run is followed; another one is a conflict."""
         ground.publish()
-        ground.fleet(3, zones=0, pause="PT1S")
+        ground.fleet(3, zones=0, pause="PT5S")  # time for a slow machine to start others
         with ground.running("run", "web", "--to", "1.1.0") as first:
             assert first.stdout is not None
             first.stdout.readline()
