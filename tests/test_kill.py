@@ -66,7 +66,10 @@ def check(ground: Ground, run: str, to: str) -> None:
             f"{run}/{instance}/replace/1"
         ]
         assert len(list((home / "disks").iterdir())) == 2, "the current and the previous"
-    assert len(ground.pids()) == len(IDS), "a server each, and nothing else"
+    # Once, on a machine with five times the load it can bear, a look at all processes
+    # missed one that answered before and after; so look again before it is believed.
+    looks = (len(ground.pids()) for _ in range(20) if not time.sleep(0.05))
+    assert len(IDS) in looks, "a server each, and nothing else"
 
 
 def many(ground: Ground, times: int, seed: int) -> None:
