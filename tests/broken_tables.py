@@ -7,10 +7,10 @@ from typing import Any, Final
 import attrs
 
 from rollproof import table
-from rollproof.algebra import all_of, negate
+from rollproof.algebra import all_of, ite, negate
 from rollproof.counts import attempted, failed, in_flight, lost, pending, unhealthy, whole
 from rollproof.rules import batch_bound, exceeds, share
-from rollproof.states import Cause, State
+from rollproof.states import Cause, State, View
 from rollproof.table import ROWS, TABLE, Row, always, deciding, going, set_to
 
 CLAIM = ROWS["claim_healthy"]
@@ -190,6 +190,12 @@ MISTAKES: Final = (
         sets=without("batch_done", "view"),
     ),
     row(
+        "a fleet that did not answer counts as seen",
+        "ViewProp",
+        "survey_overdue",
+        sets=put("survey_overdue", "view", set_to(View.FRESH)),
+    ),
+    row(
         "no pause between batches",
         "PacedProp",
         "batch_done",
@@ -240,6 +246,13 @@ MISTAKES: Final = (
         guard=lambda c, _p: all_of(c.room > 0, c.slack > 0),
     ),
     row("the last cause stands", "CauseKeptProp", "cancel", guard=always),
+    row("a force again and again", "EffectProp", "force", guard=always),
+    row(
+        "a user's force that reads Faulted",
+        "OperatorInv",
+        "force",
+        sets=put("force", "stop", lambda c, _p: ite(going(c, _p), Cause.OPTED_OUT, c.stop)),
+    ),
     row("a force that is no cancel", "ForcedInv", "force", sets=(ROWS["force"].sets[0],)),
     row(
         "nobody waits for anything",
@@ -256,6 +269,13 @@ MISTAKES: Final = (
         target=State.CANCELLED,
     ),
     missing("no end", "ProgressInv", "end"),
+    rule(
+        "the last batch is followed by a pause too (R4.5)",
+        "ProgressInv",
+        "open_gates",
+        lambda c, _p: all_of(going(c, _p), c.held == 0, c.gated == 0),
+        f"ask {DECIDE}",
+    ),
     row(
         "no cancel while rolling back",
         "OperatorInv",

@@ -35,6 +35,7 @@ from rollproof_spec.vocabulary import (
     owes_restore,
     taken_fits,
     total,
+    unhindered,
 )
 
 WEIGHTS: Final = (
@@ -109,12 +110,13 @@ def RankProp(t: Step) -> Any:
 @of_tables(lambda _r, s, c, _p: s is State.PRECHECKING and gates_open(c))
 def ProgressInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     """A run that has begun and not ended goes on by itself, or waits for something that
-    it names: a report, a survey, the end of a pause or of a hold (R4.6, S8)."""
+    it names: a report, a survey, the end of a hold, or of a pause where another batch is
+    to come (R4.6, R4.5, S8)."""
     if state not in ACTIVE:
         return True
     waits = {
         State.PRECHECKING: all_of(
-            c.stop == Cause.NONE, any_of(c.held == 1, c.gated == 1, c.view == View.ASKED)
+            c.stop == Cause.NONE, any_of(negate(unhindered(c)), c.view == View.ASKED)
         ),
         State.ROLLING_FORWARD: c.replacing > 0,
         State.WAITING_HEALTH: c.awaiting > 0,
@@ -185,10 +187,12 @@ def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
 @of_tables(lambda _r, s, c, _p: s is State.WAITING_HEALTH and c.held == 1)
 def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     """A run under way can be held, resumed, cancelled, forced and stopped for an error at
-    any moment, and goes on as it was but for that (R4.9, R2.1, N6, S8)."""
+    any moment, and goes on as it was but for that; force is a user's cancel unless there
+    was a cause before (R4.9, R2.1, R8, N6, S8)."""
     if state not in ACTIVE:
         return True
     going = c.stop == Cause.NONE
+    cause_of_force = ite(going, Cause.USER, c.stop)
 
     def can(when: Any, effect: Callable[[C], Any]) -> Any:
         staying = [row for row in rows if row.target in (None, state)]
@@ -197,7 +201,7 @@ def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     return all_of(
         can(c.held == 0, lambda c2: all_of(c2.held == 1, c2.stop == c.stop)),
         can(c.held == 1, lambda c2: all_of(c2.held == 0, c2.stop == c.stop)),
-        can(c.forced == 0, lambda c2: all_of(c2.forced == 1, c2.stop != Cause.NONE)),
+        can(c.forced == 0, lambda c2: all_of(c2.forced == 1, c2.stop == cause_of_force)),
         *(
             can(going, _stops(c, cause))
             for cause in (Cause.USER, Cause.OPTED_OUT, Cause.INTERNAL)

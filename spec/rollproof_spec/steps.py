@@ -105,6 +105,15 @@ def FinalProp(t: Step) -> Any:
     return t.state not in TERMINAL
 
 
+@of_steps(lambda t: t.move == STAY and t.state is t.state2)
+def EffectProp(t: Step) -> Any:
+    """A step changes something: an order or a report that is repeated is none (S13)."""
+    if t.state is not t.state2 or t.row.leaves != t.row.enters:
+        return True
+    set_anew = (name for name in REGISTERS if not t.keeps(name))
+    return any_of(False, *(getattr(t.c2, n) != getattr(t.c, n) for n in set_anew))
+
+
 @of_steps(lambda t: t.row.leaves is None and total(t.c, PHASES) > 0)
 def ConservationProp(t: Step) -> Any:
     """A step moves the one instance it names and no other, so the ledger and the counts
@@ -350,11 +359,13 @@ def AbandonProp(t: Step) -> Any:
 @of_steps(lambda t: t.c2.view == View.STALE and t.c.held > t.c2.held)
 def ViewProp(t: Step) -> Any:
     """The picture of the fleet is fresh only when it was asked for after the last batch
-    and answered; the end of a hold or of a pause makes it old (R4.1, R4.5, S7, N6)."""
+    and answered, which an overdue survey is not; the end of a hold or of a pause makes it
+    old (R4.1, R4.5, R5.3, S7, N6)."""
     if t.keeps("view", "held", "gated") and not t.ends:
         return True
     asked = all_of(unhindered(t.c), t.c.view == View.STALE)
-    answered = t.c.view == View.ASKED if t.row.actor is Actor.WORLD else False
+    calm = all_of(t.c.view == View.ASKED, t.c2.stop == t.c.stop)
+    answered = calm if t.row.actor is Actor.WORLD else False
     return all_of(
         implies(all_of(t.c2.view == View.ASKED, t.c.view != View.ASKED), asked),
         implies(all_of(t.c2.view == View.FRESH, t.c.view != View.FRESH), answered),
