@@ -288,6 +288,12 @@ MISTAKES: Final = (
         "vanish_upgraded_healthy",
         sources=ROWS["vanish_upgraded_healthy"].sources | {State.COMPLETED},
     ),
+    row(
+        "a report before the run begins",
+        "FinalProp",
+        "pending_falls_ill",
+        sources=ROWS["pending_falls_ill"].sources | {State.IDLE},
+    ),
     # -- instances (S4, S9, S11)
     row(
         "a failed instance counted as upgraded",

@@ -10,7 +10,7 @@ to a cloud is not taken back by the death of who sent it.  So one fleet outlives
 crashes of many hosts.
 
 Laws (the adapter's side of `rollproof.adapters.provider`)
-----
+----------------------------------------------------------
 * One key changes a disk once, however often it is asked for.
 * An instance does one thing at a time, in the order in which it was asked.
 * A restore undoes the one replace that it names, for good.
@@ -53,6 +53,8 @@ class Twist(StrEnum):
     """No answer ever; it happens."""
     HUNG = "hung"
     """No answer ever; nothing happens."""
+    LIED = "lied"
+    """Returns as if it had happened; nothing does (S9: a provider's word is not enough)."""
     FOREIGN = "foreign"
     """An exception that the contract does not name; nothing happens."""
     STALE = "stale"
@@ -99,6 +101,7 @@ COMMANDED: Final = (
     Twist.LOST,
     Twist.SILENT,
     Twist.HUNG,
+    Twist.LIED,
     Twist.FOREIGN,
 )
 """What may go wrong with replace and restore."""
@@ -112,11 +115,17 @@ OBSERVING: Final = (
 """What may go wrong with observe."""
 
 
-def seeded(random: Random, rate: float, slowest: float = 30.0) -> Behaviour:
-    """Something goes wrong with a share of ``rate`` of the calls, and delays differ."""
+def seeded(
+    random: Random,
+    rate: float,
+    slowest: float = 30.0,
+    commanded: Sequence[Twist] = COMMANDED,
+) -> Behaviour:
+    """Something goes wrong with a share of ``rate`` of the calls, and delays differ;
+    ``commanded`` is what may with replace and restore."""
 
     def next_conduct(verb: Verb, _instance: str) -> Conduct:
-        twists = OBSERVING if verb in (Verb.SURVEY, Verb.WATCH) else COMMANDED
+        twists = OBSERVING if verb in (Verb.SURVEY, Verb.WATCH) else commanded
         twist = random.choice(twists) if random.random() < rate else Twist.NONE
         return Conduct(twist, random.uniform(0, slowest), random.uniform(0, slowest / 4))
 
@@ -308,6 +317,9 @@ class SimulatedFleet:
         if conduct.twist in (Twist.DROPPED, Twist.HUNG, Twist.FOREIGN):
             await asyncio.sleep(conduct.lag)
             await self._misbehave(conduct.twist, call.instance)
+        if conduct.twist is Twist.LIED:
+            await asyncio.sleep(conduct.lag)
+            return
         operation = self._operations.get(call.key) or self._accept(call, conduct)
         if conduct.twist is Twist.SILENT:
             await asyncio.Event().wait()

@@ -101,8 +101,9 @@ CHANGES: Final[Mapping[tuple[State, State], Callable[[C, P], Any]]] = {
 
 @of_steps(lambda t: t.state is State.ROLLING_BACK)
 def FinalProp(t: Step) -> Any:
-    """Nothing happens to a run that has ended (S13, R4.9)."""
-    return t.state not in TERMINAL
+    """Nothing happens to a run that has ended, nor to one that has not begun but that it
+    begins (S13, R4.9)."""
+    return t.state not in TERMINAL and t.state2 is not State.IDLE
 
 
 @of_steps(lambda t: t.move == STAY and t.state is t.state2)

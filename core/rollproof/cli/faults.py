@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from rollproof.cli.missing import MissingExtra
 from rollproof.errors import ExitCode, InvalidInput, RollproofError
 
 
@@ -44,6 +45,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
     match error:
         case RollproofError():
             return error.exit_code, type(error).__name__, str(error)
+        case MissingExtra():
+            return ExitCode.ENVIRONMENT, "MissingExtra", error.format_message()
         case click.UsageError():
             context = error.ctx
             hint = f" Try `{context.command_path} --help`." if context else ""

@@ -6,6 +6,7 @@ Nothing slow is imported here: `rollproof --help` must not wait for a web client
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,7 +25,8 @@ _ROLLBACK = click.option(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 2 invalid input, 3 cancelled by the user, 4 stopped by a "
-    "threshold or fault, 5 conflict, 6 environment, 128 + n ended by signal n.",
+    "threshold or fault, 5 conflict, 6 environment, 128 + n ended by signal n; of `verify` "
+    "and `audit`: 0 PROVED, 1 REFUTED, 3 UNDETERMINED.",
 )
 @common
 @click.version_option(package_name="rollproof")
@@ -182,6 +184,44 @@ def cancel(options: Options, scale_set: str, force: bool) -> int:
     from rollproof.cli import running
 
     return running.cancel(options, scale_set, force)
+
+
+# -- evidence
+
+
+@cli.command()
+@common
+@click.option("--policy", type=_FILE, metavar="FILE", help="Answer for this policy instead.")
+@click.option("--instances", type=int, metavar="N", help="Size of its fleet.")
+@click.option("--zones", type=int, default=1, show_default=True, help="Zones of its fleet.")
+@click.option("--unhealthy", type=int, default=0, help="Unhealthy before the run.")
+@click.option("--protected", type=int, default=0, help="Not to be upgraded.")
+@click.option("--tolerate", type=int, default=0, help="Refuse what tolerates fewer failures.")
+@click.option(
+    "--rollback/--no-rollback",
+    default=None,
+    help="As for `run`; by default on where automatic upgrades are.",
+)
+@click.option("--no-cache", is_flag=True, help="Prove what was proved before, too.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write a report in JUnit's XML, too.")
+@click.pass_obj
+def verify(options: Options, /, **asked: Any) -> int:
+    """Prove the rules, and say what a policy means for a fleet."""
+    from rollproof.cli import verifying
+
+    return verifying.verify(options, **asked)
+
+
+@cli.command()
+@common
+@click.argument("journal", type=_FILE, required=False)
+@click.option("--run", "only", metavar="RUN", help="This run only.")
+@click.pass_obj
+def audit(options: Options, journal: Path | None, only: str | None) -> int:
+    """Replay recorded runs against the rules; by default those of the home."""
+    from rollproof.cli import auditing
+
+    return auditing.audit(options, journal, only)
 
 
 # -- local fleets

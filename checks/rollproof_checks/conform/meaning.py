@@ -1,0 +1,202 @@
+"""What an event means: the rows by which people and the world speak, and what the run
+then knows of each instance.
+
+The table says which rows there are and when; not which report may cause which.  That is
+written down here once more, from the requirements and not from `rollproof.step`: what is
+late, repeated or about another life of the instance means nothing (S13), a provider's
+word is no success (S9), a failed instance that heals stays failed (S4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from rollproof.commands import Verb
+from rollproof.events import (
+    Cancel,
+    Event,
+    Fault,
+    Observed,
+    Overdue,
+    Pause,
+    Replaced,
+    ReplaceFailed,
+    Restored,
+    RestoreFailed,
+    Resume,
+    Start,
+    Surveyed,
+    Vanished,
+)
+from rollproof.fleet import Health, Instance
+from rollproof.ledger import Place
+from rollproof.run import Run
+from rollproof.states import ACTIVE, TERMINAL, Cause, State, View
+from rollproof_checks.conform.seats import GONE, Seat, Seats, is_back
+
+FLYING: Final = frozenset({"replacing", "awaiting", "restoring", "recovering"})
+
+
+class Meaning(NamedTuple):
+    """What the outside brought about, before the run goes on by itself."""
+
+    rows: tuple[str, ...]
+    known: Seats
+    """Of the instances about which something new is known, what that is.  An index of -1
+    stands for a new one, beyond all others."""
+
+
+NOTHING: Final = Meaning((), {})
+
+
+def meaning(run: Run, known: Seats, event: Event) -> Meaning | None:
+    """What ``event`` means to ``run``, whose seats are ``known``.  None: the state does
+    not accept it (R4.9)."""
+    state = run.state
+    if isinstance(event, Start):
+        return Meaning(("start",), {}) if state is State.IDLE else None
+    if isinstance(event, Cancel | Pause | Resume):
+        return Meaning(_operator(run, event), {}) if state in ACTIVE else None
+    if state is State.IDLE:
+        return None
+    if state in TERMINAL:
+        return NOTHING
+    if isinstance(event, Fault):
+        return NOTHING if run.counts.stop else Meaning(("fault",), {})
+    if isinstance(event, Observed):
+        return _told(run, known, (event.instance,), ())
+    if isinstance(event, Vanished):
+        return _told(run, known, (), (event.instance,))
+    if isinstance(event, Surveyed):
+        if not _asked(run) or event.attempt != run.surveys:
+            return NOTHING
+        rows, news = _told(run, known, event.present, event.gone)
+        return Meaning((*rows, "surveyed"), news)
+    if isinstance(event, Overdue) and not event.instance:
+        return Meaning(_waited(run, event), {})
+    return _reported(run.charter.target, known, event)
+
+
+def _operator(run: Run, event: Cancel | Pause | Resume) -> tuple[str, ...]:
+    held, stop = run.counts.held, run.counts.stop
+    if isinstance(event, Pause):
+        return () if held else ("pause",)
+    if isinstance(event, Resume):
+        return ("resume",) if held else ()
+    by = "opt_out" if event.cause is Cause.OPTED_OUT else "cancel"
+    force = event.force and not run.counts.forced
+    return (*(() if stop else (by,)), *(("force",) if force else ()))
+
+
+def _asked(run: Run) -> bool:
+    return run.state is State.PRECHECKING and run.counts.view == View.ASKED
+
+
+def _waited(run: Run, event: Overdue) -> tuple[str, ...]:
+    if event.verb is Verb.SURVEY and event.attempt == run.surveys and _asked(run):
+        return () if run.counts.stop else ("survey_overdue",)
+    if event.verb is Verb.WAIT and event.attempt == run.batches and run.counts.gated:
+        return ("pause_over",) if run.state is State.PRECHECKING else ()
+    return ()
+
+
+def _reported(
+    target: str,
+    known: Seats,
+    event: Replaced | ReplaceFailed | Restored | RestoreFailed | Overdue,
+) -> Meaning:
+    """A report about one instance: it is about this life of it, and what it goes through
+    now, or it means nothing."""
+    seat = known.get(event.instance)
+    if seat is None:
+        return NOTHING
+    back = event.attempt - seat.attempt  # 1: the watch over its way back
+    row, phase, seen = "", "", seat.seen
+    match seat.phase, back, event:
+        case "replacing", 0, Replaced():
+            row, phase = "replaced", "awaiting"
+        case "replacing", 0, ReplaceFailed() | Overdue(verb=Verb.REPLACE):
+            row, phase = "replace_failed", "failed_unhealthy"
+        case "awaiting", 0, Overdue(verb=Verb.WATCH):
+            row, phase = "fail", "failed_unhealthy"
+        case "restoring", 0, Restored():
+            row, phase, seen = "disk_restored", "recovering", None
+        case "restoring", 0, RestoreFailed() | Overdue(verb=Verb.RESTORE):
+            row, phase = "restore_failed", "unrestored_unhealthy"
+        case "recovering", 1, Overdue(verb=Verb.WATCH):
+            if is_back(seat, target):
+                row, phase = "recovered_unhealthy", "restored_unhealthy"
+            else:
+                row, phase = "unrecovered", "unrestored_unhealthy"
+        case _:
+            return NOTHING
+    return Meaning((row,), {event.instance: seat._replace(phase=phase, seen=seen)})
+
+
+def _told(run: Run, known: Seats, present: Iterable[Instance], gone: Iterable[str]) -> Meaning:
+    """What was seen of the fleet, one instance after the other."""
+    rows: list[str] = []
+    news: Seats = {}
+    target = run.charter.target
+    for instance in present:
+        seat = news.get(instance.id) or known.get(instance.id)
+        news[instance.id] = _seen(target, seat, instance, rows)
+    for name in gone:
+        seat = news.get(name) or known.get(name)
+        if seat is None or seat.phase == GONE:
+            continue
+        rows.append(f"vanish_{seat.phase}")
+        attempted = not seat.phase.startswith(("pending", "skipped"))
+        attempt = seat.attempt + 2 if attempted else seat.attempt
+        news[name] = seat._replace(phase=GONE, attempt=attempt)
+    return Meaning(tuple(rows), news)
+
+
+def _seen(target: str, seat: Seat | None, instance: Instance, rows: list[str]) -> Seat:
+    """The seat of an instance that was looked at; adds the rows to ``rows``."""
+    version, healthy = instance.version, instance.health is Health.HEALTHY
+    place = Place(instance.zone, instance.update_domain)
+    if seat is None or seat.phase == GONE:
+        ours = not instance.protected and version != target
+        phase = f"{'pending' if ours else 'skipped'}_{_side(healthy)}"
+        rows.append(f"appear_{phase}")
+        seat = seat or Seat(-1, place, phase, version, None, 1)
+        return _moved(seat, place)._replace(phase=phase, seen=version)
+    if seat.phase in FLYING:
+        return _seen_flying(target, seat, instance, rows)
+    seat = _moved(seat, place)._replace(seen=version)
+    kind, side = seat.phase.rsplit("_", 1)
+    if kind in ("pending", "skipped"):
+        skip = kind == "skipped" if version is None else version == target
+        skip = skip or instance.protected
+        if skip != (kind == "skipped"):
+            rows.append(f"{'exempt' if skip else 'enlist'}_{side}")
+            kind = "skipped" if skip else "pending"
+    well = healthy and (kind != "upgraded" or version == target)
+    if _side(well) != side:
+        rows.append(f"{kind}_{'recovers' if well else 'falls_ill'}")
+    return seat._replace(phase=f"{kind}_{_side(well)}")
+
+
+def _seen_flying(target: str, seat: Seat, instance: Instance, rows: list[str]) -> Seat:
+    if seat.phase in ("replacing", "restoring"):
+        return seat  # its disk is changing: nothing that is seen now says how it will be
+    seat = seat._replace(seen=instance.version)
+    if instance.health is not Health.HEALTHY:
+        return seat
+    if seat.phase == "awaiting" and instance.version == target:
+        rows.append("succeed")
+        return seat._replace(phase="upgraded_healthy")
+    if seat.phase == "recovering" and is_back(seat, target):
+        rows.append("recovered")
+        return seat._replace(phase="restored_healthy")
+    return seat
+
+
+def _moved(seat: Seat, place: Place) -> Seat:
+    return seat if seat.place == place else seat._replace(place=place, number=-1)
+
+
+def _side(healthy: bool) -> str:
+    return "healthy" if healthy else "unhealthy"
