@@ -11,7 +11,7 @@ from rollproof.algebra import all_of, ite, negate
 from rollproof.counts import attempted, failed, in_flight, lost, pending, unhealthy, whole
 from rollproof.rules import batch_bound, exceeds, share
 from rollproof.states import Cause, State, View
-from rollproof.table import ROWS, TABLE, Row, always, deciding, going, set_to
+from rollproof.table import ROWS, TABLE, Actor, Row, always, deciding, going, set_to
 
 CLAIM = ROWS["claim_healthy"]
 
@@ -269,6 +269,13 @@ MISTAKES: Final = (
         target=State.CANCELLED,
     ),
     missing("no end", "ProgressInv", "end"),
+    missing("no beginning", "OperatorInv", "start"),
+    row(
+        "a pause that ends with the run's being given up",
+        "PacedProp",
+        "survey_overdue",
+        sets=(*ROWS["survey_overdue"].sets, ("gated", set_to(0))),
+    ),
     rule(
         "the last batch is followed by a pause too (R4.5)",
         "ProgressInv",
@@ -290,9 +297,23 @@ MISTAKES: Final = (
     ),
     row(
         "a report before the run begins",
-        "FinalProp",
+        "StartProp",
         "pending_falls_ill",
         sources=ROWS["pending_falls_ill"].sources | {State.IDLE},
+    ),
+    row("a run that begins held", "StartProp", "start", sets=(("held", set_to(1)),)),
+    row("a run that nobody starts", "StartProp", "start", actor=Actor.WORLD),
+    row(
+        "giving one up seals the batch",
+        "FrameProp",
+        "abandon_replacing",
+        sets=(("room", set_to(0)),),
+    ),
+    row(
+        "an error that makes the fleet unseen",
+        "ViewProp",
+        "fault",
+        sets=(*ROWS["fault"].sets, ("view", set_to(View.STALE))),
     ),
     # -- instances (S4, S9, S11)
     row(

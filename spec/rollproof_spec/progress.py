@@ -186,9 +186,12 @@ def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
 
 @of_tables(lambda _r, s, c, _p: s is State.WAITING_HEALTH and c.held == 1)
 def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
-    """A run under way can be held, resumed, cancelled, forced and stopped for an error at
-    any moment, and goes on as it was but for that; force is a user's cancel unless there
-    was a cause before (R4.9, R2.1, R8, N6, S8)."""
+    """A run can be begun; one under way can be held, resumed, cancelled, forced and stopped
+    for an error at any moment, and goes on as it was but for that; force is a user's cancel
+    unless there was a cause before (R4.9, R2.1, R8, N6, S8)."""
+    if state is State.IDLE:
+        here = (r for r in rows if state in r.sources and r.target is State.PRECHECKING)
+        return any_of(False, *(row.enabled(c, p) for row in here))
     if state not in ACTIVE:
         return True
     going = c.stop == Cause.NONE

@@ -101,9 +101,19 @@ CHANGES: Final[Mapping[tuple[State, State], Callable[[C, P], Any]]] = {
 
 @of_steps(lambda t: t.state is State.ROLLING_BACK)
 def FinalProp(t: Step) -> Any:
-    """Nothing happens to a run that has ended, nor to one that has not begun but that it
-    begins (S13, R4.9)."""
-    return t.state not in TERMINAL and t.state2 is not State.IDLE
+    """Nothing happens to a run that has ended (S13, R4.9)."""
+    return t.state not in TERMINAL
+
+
+@of_steps(lambda t: t.state is State.IDLE)
+def StartProp(t: Step) -> Any:
+    """A run that has not begun is begun by somebody, at its gates and with nothing to
+    remember; nothing else happens to it (S7, S13, R4.9)."""
+    if t.state is not State.IDLE:
+        return True
+    begun = t.row.actor is Actor.OPERATOR and t.state2 is State.PRECHECKING
+    changed = (n for n in PHASES + REGISTERS if not t.keeps(n))
+    return all_of(begun, *(getattr(t.c2, n) == getattr(t.c, n) for n in changed))
 
 
 @of_steps(lambda t: t.move == STAY and t.state is t.state2)
@@ -149,11 +159,11 @@ def ChangeProp(t: Step) -> Any:
     return False if when is None else when(t.c, t.p)
 
 
-@of_steps(lambda t: t.drifts and t.row.leaves is None)
+@of_steps(lambda t: t.row.enters == "indeterminate")
 def FrameProp(t: Step) -> Any:
-    """A report about one instance moves that instance and changes nothing else (S13,
-    S11)."""
-    if t.row.actor is not Actor.WORLD or t.move == STAY:
+    """What moves an instance moves that instance and changes nothing else, unless it takes
+    it into a batch (S13, S11, S8)."""
+    if t.move == STAY or t.touches:
         return True
     changed = (name for name in REGISTERS if not t.keeps(name))
     return all_of(
@@ -229,7 +239,8 @@ def RoomProp(t: Step) -> Any:
 @of_steps(lambda t: t.touches and t.state is t.state2)
 def ClaimProp(t: Step) -> Any:
     """Every further instance of a batch uses up one of its room, and a healthy one of its
-    headroom; nothing gives either back before the next batch (S1, S6)."""
+    headroom; nothing gives either back before the next batch, and none but the run itself
+    closes it (R4.2, S1, S6, N6)."""
     if t.begins:
         return True
     if t.touches:
@@ -237,8 +248,10 @@ def ClaimProp(t: Step) -> Any:
         return all_of(t.c2.room == t.c.room - 1, t.c2.slack == slack)
     if t.keeps("room", "slack"):
         return True
-    room = any_of(t.c2.room == t.c.room, t.c2.room == 0)
-    return all_of(room, any_of(t.c2.slack == t.c.slack, t.c2.slack == 0))
+    kept = all_of(t.c2.room == t.c.room, t.c2.slack == t.c.slack)
+    if t.row.actor not in (Actor.MACHINE, Actor.PICK):
+        return kept
+    return any_of(kept, all_of(t.c2.room == 0, t.c2.slack == 0))
 
 
 @of_steps(lambda t: t.touches and t.state in BATCH and t.c.slack == 1 and t.c.replacing > 1)
@@ -330,11 +343,13 @@ def CauseDueProp(t: Step) -> Any:
 
 @of_steps(lambda t: t.c2.held == 0 < t.c.held and t.row.leaves is None)
 def HoldProp(t: Step) -> Any:
-    """Only people hold, resume and force a run, and force is not taken back (N6, S8)."""
+    """Only people hold, resume and force a run; force is not taken back, and a hold is no
+    cancel, nor a cancel a hold (N6, S8, R4.9)."""
     if t.keeps("held", "forced"):
         return True
     if t.row.actor is Actor.OPERATOR:
-        return t.c2.forced >= t.c.forced
+        cancels = all_of(t.c2.held == t.c.held, t.c2.forced >= t.c.forced)
+        return any_of(cancels, all_of(t.c2.stop == t.c.stop, t.c2.forced == t.c.forced))
     return all_of(t.c2.held == t.c.held, t.c2.forced == t.c.forced)
 
 
@@ -359,17 +374,21 @@ def AbandonProp(t: Step) -> Any:
 
 @of_steps(lambda t: t.c2.view == View.STALE and t.c.held > t.c2.held)
 def ViewProp(t: Step) -> Any:
-    """The picture of the fleet is fresh only when it was asked for after the last batch
-    and answered, which an overdue survey is not; the end of a hold or of a pause makes it
-    old (R4.1, R4.5, R5.3, S7, N6)."""
+    """The picture of the fleet is fresh only when the run asked for it after the last batch
+    and was answered, which an overdue survey is not; the end of a hold or of a pause makes
+    it old, and nothing else but the next batch (R4.1, R4.5, R5.3, S7, N6)."""
     if t.keeps("view", "held", "gated") and not t.ends:
         return True
-    asked = all_of(unhindered(t.c), t.c.view == View.STALE)
+    own = t.row.actor is Actor.MACHINE
+    asked = all_of(unhindered(t.c), t.c.view == View.STALE) if own else False
     calm = all_of(t.c.view == View.ASKED, t.c2.stop == t.c.stop)
     answered = calm if t.row.actor is Actor.WORLD else False
+    overdue = all_of(t.c.view == View.ASKED, t.c2.stop != t.c.stop, t.row.actor is Actor.WORLD)
+    aged = any_of(t.ends, t.c2.held < t.c.held, t.c2.gated < t.c.gated, overdue)
     return all_of(
         implies(all_of(t.c2.view == View.ASKED, t.c.view != View.ASKED), asked),
         implies(all_of(t.c2.view == View.FRESH, t.c.view != View.FRESH), answered),
+        implies(all_of(t.c2.view == View.STALE, t.c.view != View.STALE), aged),
         implies(t.c2.held < t.c.held, t.c2.view == View.STALE),
         implies(t.c2.gated < t.c.gated, t.c2.view == View.STALE)
         if t.row.target is None
@@ -380,13 +399,13 @@ def ViewProp(t: Step) -> Any:
 
 @of_steps(lambda t: t.ends and t.c2.gated == 1)
 def PacedProp(t: Step) -> Any:
-    """The pause begins after every batch of a run that goes on, and ends by itself or by
-    the end of the run (R4.5)."""
+    """The pause begins after every batch of a run that goes on, and ends by itself or where
+    the run restores at its end, not by what else is reported (R4.5)."""
     if t.ends:
         due = all_of(t.p.paced == 1, t.c.stop == Cause.NONE)
         return any_of(all_of(due, t.c2.gated == 1), all_of(negate(due), t.c2.gated == 0))
     if t.keeps("gated"):
         return True
     ending = t.row.actor is Actor.WORLD or t.state2 is State.ROLLING_BACK
-    over = t.c2.gated == 0 if ending else False
+    over = all_of(t.c2.gated == 0, t.c2.stop == t.c.stop) if ending else False
     return any_of(t.c2.gated == t.c.gated, over)
