@@ -28,7 +28,7 @@ from rollproof_checks.explore.standard import BATCHES, BREACH, PAIR, ROLLBACK
 from rollproof_checks.obligations import policy
 from rollproof_checks.verdicts import after
 from rollproof_spec.properties import INVARIANTS
-from rollproof_spec.terms import arith, boolean, counts, limits
+from rollproof_spec.terms import Number, arith, boolean, counts, limits
 
 BUDGET: Final = 5_000_000
 """Solver steps for a question; see `rollproof_checks.prove`."""
@@ -90,8 +90,13 @@ def _written_alike(one: Row | None, other: Row | None) -> bool:
 
 
 def _terms(row: Row) -> tuple[z3.ExprRef, ...]:
-    c, p = counts(), limits()
+    c, p = _unknown()
     return (boolean(row.enabled(c, p)), *(arith(cell) for cell in row.after(c, p)))
+
+
+@cache
+def _unknown() -> tuple[Counts[Number], Limits[Number]]:
+    return counts(), limits()
 
 
 _shipped_terms = cache(_terms)
@@ -126,7 +131,7 @@ def _same_in(state: State, one: Row | None, other: Row | None) -> bool:
     if one is not None and other is not None and before is not False and now is not False:
         if after(one, state) is not after(other, state):
             differs.append(boolean(before))
-        c, p = counts(), limits()
+        c, p = _unknown()
         pairs = zip(one.after(c, p), other.after(c, p), strict=True)
         apart = z3.Or(*(arith(a) != arith(b) for a, b in pairs))
         differs.append(z3.And(boolean(before), apart))
@@ -136,12 +141,12 @@ def _same_in(state: State, one: Row | None, other: Row | None) -> bool:
 def _enabled(row: Row | None, state: State) -> Any:
     if row is None or state not in row.sources:
         return False
-    return row.enabled(counts(), limits())
+    return row.enabled(*_unknown())
 
 
 @cache
 def _given(state: State) -> tuple[z3.BoolRef, ...]:
-    c, p = counts(), limits()
+    c, p = _unknown()
     return (boolean(policy(p)), *(boolean(q.holds(state, c, p)) for q in INVARIANTS))
 
 

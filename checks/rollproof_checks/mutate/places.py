@@ -89,7 +89,7 @@ def _of_rows(function: ast.FunctionDef) -> Iterator[tuple[ast.AST, str]]:
         if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "Row"):
             continue
         given = {keyword.arg: keyword.value for keyword in call.keywords}
-        row = ast.unparse(given["name"]).strip("'\"f")
+        row = _plain(given["name"])
         if "guard" in given:
             yield given["guard"], f"guard of {row}"
         yield from _effects(given.get("sets"), row)
@@ -100,7 +100,12 @@ def _effects(sets: ast.expr | None, row: str) -> Iterator[tuple[ast.AST, str]]:
         for pair in sets.elts:
             assert isinstance(pair, ast.Tuple)
             register, effect = pair.elts
-            yield effect, f"{ast.unparse(register).strip(chr(39))} of {row}"
+            yield effect, f"{_plain(register)} of {row}"
+
+
+def _plain(name: ast.expr) -> str:
+    """A name without the quotes, and without the ``f`` before them."""
+    return ast.unparse(name).removeprefix("f").strip("\"'")
 
 
 @cache

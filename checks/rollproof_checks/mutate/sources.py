@@ -11,10 +11,10 @@ import ast
 import builtins
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final
 
 from rollproof.table import Row
@@ -92,9 +92,14 @@ def _run(name: str, source: str, kept: frozenset[str], made: dict[str, ModuleTyp
     if name == "table":  # a changed text may need words that this one does not import
         words = {**vars(made["counts"]), **vars(made["rules"])}
         vars(module).update((w, words[w]) for w in words.keys() - vars(module).keys())
+    made[name] = module
+    exec(_compiled(name, source, kept), vars(module))
+
+
+@lru_cache(maxsize=8)
+def _compiled(name: str, source: str, kept: frozenset[str]) -> CodeType:
     tree = ast.parse(source)
     tree.body = [
         node for node in tree.body if not (isinstance(node, ast.ClassDef) and node.name in kept)
     ]
-    made[name] = module
-    exec(compile(tree, f"<changed {name}>", "exec"), vars(module))
+    return compile(tree, f"<changed {name}>", "exec")
