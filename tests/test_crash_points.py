@@ -54,7 +54,8 @@ class Scenario:
     """Whether it is certain which disks are replaced: not when a forced cancel leaves
     some in flight, for their calls may not have been made yet (S8)."""
     points: int
-    """How many there are: pinned, so that a hook that is lost is noticed."""
+    """How many there are at least, so that a hook that is lost is noticed.  How many
+    exactly depends on which reports happen to be committed together."""
 
     @contextmanager
     def installed(self) -> Iterator[Installation]:
@@ -108,7 +109,7 @@ LOST = Conduct(Twist.LOST, delay=3.0)
 DROPPED = Conduct(Twist.DROPPED)
 
 SCENARIOS: Final = {
-    "happy": Scenario(points=96),
+    "happy": Scenario(points=80),
     "answers lost": Scenario(
         behaviour=lambda: scripted(
             {
@@ -118,38 +119,38 @@ SCENARIOS: Final = {
                 (Verb.WATCH, "vm-2"): [DROPPED, DROPPED],
             }
         ),
-        points=118,
+        points=100,
     ),
     "rollback": Scenario(
         charter=sick_with(rollback=1),
         bad=(("vm-2", "1.1.0"), ("vm-3", "1.1.0")),
         behaviour=lambda: scripted({(Verb.RESTORE, "vm-2"): [Conduct(Twist.REFUSED)]}),
-        points=134,
+        points=120,
     ),
     "cancel": Scenario(
         operator=lambda fleet: when(fleet, "vm-1", (0, Cancel)),
         state=State.CANCELLED,
         cause=Cause.USER,
-        points=76,
+        points=60,
     ),
     "force": Scenario(
         operator=lambda fleet: when(fleet, "vm-1", (0, lambda at: Cancel(at, force=True))),
         certain=False,
         state=State.CANCELLED,
         cause=Cause.USER,
-        points=60,
+        points=50,
     ),
     "pause and resume": Scenario(
         charter=charter(limits=NO_LIMITS._replace(paced=1), pause=5_000),
         operator=lambda fleet: when(fleet, "vm-1", (0, Pause), (20, Resume)),
-        points=108,
+        points=90,
     ),
     "threshold": Scenario(
         charter=sick_with(max_unhealthy_upgraded=20, restore_on_breach=1),
         bad=(("", "1.1.0"),),
         state=State.CANCELLED,
         cause=Cause.UPGRADED_UNHEALTHY,
-        points=74,
+        points=60,
     ),
 }
 
@@ -192,6 +193,10 @@ def undisturbed(scenario: Scenario) -> tuple[list[str], Outcome]:
         reaper = Reaper()
         operator = scenario.operator(installation.fleet)
         assert installation.live(scenario.charter, reaper, operator)
+        passed = Counter(reaper.points)
+        assert passed["before commit"] == passed["after commit"]
+        calls = Counter(f"before {call.key}" for call in installation.fleet.calls)
+        assert calls == Counter({point: passed[point] for point in calls})
         return reaper.points, ended(installation, scenario)
 
 
@@ -207,7 +212,7 @@ def test_killed_at_every_point_it_ends_the_same(name: str) -> None:
             assert reaper.dead, f"point {at} was never reached"
             assert reaper.points == points[:at]
             assert ended(installation, scenario) == expected, f"killed at {at}: {point}"
-    assert len(points) == scenario.points
+    assert len(points) >= scenario.points
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -550,6 +550,24 @@ class TestStop:
         assert world.status().state is State.COMPLETED
         assert set(fleet.swaps().values()) == {1}
 
+    @pytest.mark.parametrize("steps", range(6))
+    def test_cancelled_while_it_is_being_woken(self, world: World, steps: int) -> None:
+        """`asyncio.wait_for` of Python 3.11 loses such a cancellation."""
+        host = world.host()
+
+        async def main() -> None:
+            serving = asyncio.create_task(host.serve(forever=True))
+            await asyncio.sleep(10)
+            await host.start(charter())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=100)
+            assert serving.cancelled()
+
+        world.fleet()
+        world.run(main())
+
     def test_before_it_serves(self, world: World) -> None:
         fleet = world.fleet()
         host = world.host()

@@ -159,6 +159,16 @@ class Effect:
 
 
 @attrs.frozen
+class Sight:
+    """What a caller was told of an instance."""
+
+    at: int
+    instance: str
+    version: str | None
+    health: Health
+
+
+@attrs.frozen
 class _Disk:
     id: str
     version: str | None
@@ -222,6 +232,8 @@ class SimulatedFleet:
         """Every replace and restore asked for, repetitions too."""
         self.effects: list[Effect] = []
         """Every change of a disk."""
+        self.sights: list[Sight] = []
+        """Every answer to observe, one for each instance."""
         self.on_call: Callable[[Call], None] = lambda _call: None
         """Told of every replace and restore before anything else is done."""
         self._broken: list[str] = []
@@ -239,6 +251,9 @@ class SimulatedFleet:
         seen = [
             machine.was if conduct.twist is Twist.STALE and machine.was else self._seen(machine)
             for machine in self._present(instance)
+        ]
+        self.sights += [
+            Sight(self._clock(), each.id, each.version, each.health) for each in seen
         ]
         return seen + seen[:1] if conduct.twist is Twist.TWICE else seen
 

@@ -347,8 +347,10 @@ class EmbeddedHost:
         timeout = self._poll
         if self._deadlines:
             timeout = min(timeout, max(0.0, (self._deadlines[0][0] - self._clock()) / 1000))
+        # Not `wait_for`: in Python 3.11 it may lose the cancellation of this very task.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
         self._wake.clear()
 
     # -- those who look on
