@@ -36,8 +36,9 @@ def roll(ground: Ground, to: str, chance: random.Random, usual: float) -> int:
     kills = 0
     while True:
         with ground.running("run", "web", "--to", to) as program:
-            # Ever later, so that it gets through at last.
-            deadline = time.monotonic() + usual * chance.uniform(0.1, 0.9 + 0.2 * kills)
+            # Ever later, so that it gets through at last; the first well before the usual
+            # end, for a run may be a good deal quicker than the one that was timed.
+            deadline = time.monotonic() + usual * chance.uniform(0.1, 0.5 + 0.3 * kills)
             while program.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.002)
             if program.poll() is not None:

@@ -103,8 +103,10 @@ class Waiting:
             if now_said != said:
                 said = now_said
                 self._audience.notes(said)
+            # Not `wait_for`: in Python 3.11 it may lose the cancellation of this very task.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._stop.wait()
             self._catch_up()
 
     def _over(self) -> bool:
