@@ -3,7 +3,8 @@ Unix epoch, UTC; the core reads no clock.
 
 Reports about one instance carry its ``attempt``, the number the command bore, so that
 a report that is late, repeated or about an earlier life of the instance is known as
-such and changes nothing (S13).
+such and changes nothing (S13).  `Observed` and `Vanished` do not carry it yet and are
+taken as what is so now: whoever hands them in must not hand in old ones.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ Laws
 * The ledger always sums to the counts.
 * Every change of a run is a sequence of rows; `trace` names them.
 * An event that the state does not accept raises `IllegalEvent`; the run is unchanged.
-* A report that is late, repeated or out of order changes nothing (S13).
+* A report about a command that is late, repeated or out of order changes nothing (S13).
+  `Observed` and `Vanished` bear no attempt: the host must not hand in old ones.
 * Stepping costs amortised O(1) per instance event, whatever the size of the set.
 """
 
