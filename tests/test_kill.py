@@ -78,7 +78,9 @@ def many(ground: Ground, times: int, seed: int) -> None:
     """Roll to and fro."""
     chance = random.Random(seed)
     ground.publish()
-    ground.fleet(len(IDS), zones=3, batch=34)
+    # Longer than nobody hosts between two lives: a deadline that passes meanwhile fails a
+    # healthy instance unseen (decision 0003), and this is about the kills.
+    ground.fleet(len(IDS), zones=3, batch=34, health="PT1M")
     began = time.monotonic()
     ground.rollproof("run", "web", "--to", "1.1.0")
     usual = time.monotonic() - began
