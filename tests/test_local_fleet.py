@@ -18,6 +18,7 @@ import pytest
 from rollproof.adapters.local import LocalFleet, process, set_schema, write_sample_image
 from rollproof.adapters.local.layout import Home
 from rollproof.adapters.local.marks import bearing
+from rollproof.adapters.local.scale_set import at_once
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import AddressInUse, OperationFailed, OutcomeUnknown, UnknownInstance
 from rollproof.fleet import Extension, Health, Instance, PowerState, ScaleSet
@@ -122,6 +123,25 @@ def scenario(main: Callable[[], Awaitable[None]]) -> None:
             await main()
 
     asyncio.run(bounded())
+
+
+class TestManyAtOnce:
+    def test_given_up_before_its_turn_nothing_is_left_unawaited(self) -> None:
+        """A call that was made for nothing would warn, and a warning fails the suite."""
+        called: list[int] = []
+
+        async def call(item: int) -> None:
+            called.append(item)
+
+        async def main() -> None:
+            looking = asyncio.create_task(at_once(call, range(3)))
+            await asyncio.sleep(0)  # the calls are due, and none has begun
+            looking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await looking
+
+        scenario(main)
+        assert called == []
 
 
 class TestCreating:

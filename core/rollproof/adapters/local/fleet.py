@@ -44,7 +44,7 @@ class LocalFleet(LocalSet):
         except (UnknownScaleSet, OSError, ValueError) as error:
             raise OutcomeUnknown(instance or "", str(error)) from error
         wanted = [member for member in members if instance in (None, member.id)]
-        return await at_once(self._observe(member) for member in wanted)
+        return await at_once(self._observe, wanted)
 
     async def replace(self, key: str, instance: str, version: ImageVersion) -> None:
         """Give the instance a new OS disk, start its server, provision it."""

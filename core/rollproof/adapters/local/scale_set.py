@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ DEFAULT_PORT = 8080  # where servers listen when no health source names a port
 AT_ONCE = 64  # instances commanded or seen at the same time
 GRACE = 3.0  # seconds a server has to end after SIGTERM; most need milliseconds
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
@@ -85,7 +87,7 @@ class LocalSet:
             await self._threaded(self._machine(member).create, chosen)
             progress(member.id)
 
-        await at_once(bring_up(member) for member in full.members)
+        await at_once(bring_up, full.members)
 
     async def add_instance(self, version: ImageVersion | None = None) -> str:
         """Add one instance, on the latest version by default; its id (S11)."""
@@ -109,7 +111,7 @@ class LocalSet:
     async def destroy(self) -> None:
         """End every process and remove every disk, also of a half-made fleet."""
         if self._grounds.path.is_dir():
-            await at_once(self._threaded(self._raze, home) for home in self._grounds.homes())
+            await at_once(partial(self._threaded, self._raze), self._grounds.homes())
             await self._threaded(self._clear)
 
     async def aclose(self) -> None:
@@ -155,15 +157,19 @@ class LocalSet:
         return await loop.run_in_executor(self._threads, call, *arguments)
 
 
-async def at_once(calls: Iterable[Awaitable[_T]]) -> list[_T]:
-    """Await all of them, AT_ONCE at a time; then raise the first error, if any."""
+async def at_once(call: Callable[[_S], Awaitable[_T]], items: Iterable[_S]) -> list[_T]:
+    """Call it with each of the items, AT_ONCE at a time; then raise the first error, if any.
+
+    A call is made when its turn has come: one that was made and then given up, because
+    we were cancelled, would never be awaited.
+    """
     admitted = asyncio.Semaphore(AT_ONCE)
 
-    async def one(call: Awaitable[_T]) -> _T:
+    async def one(item: _S) -> _T:
         async with admitted:
-            return await call
+            return await call(item)
 
-    results = await asyncio.gather(*map(one, calls), return_exceptions=True)
+    results = await asyncio.gather(*map(one, items), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
