@@ -183,10 +183,26 @@ def check_batch(before: Run, event: Event, after: Run, batch: list[str]) -> None
 
 
 def check_success(before: Run, event: Event, after: Run) -> None:
-    """S9: upgraded means seen healthy on the target; S10: the target stays."""
+    """S9: upgraded means seen healthy on the target, restored means seen healthy on the
+    version before; S10: the target stays."""
     assert after.charter is before.charter
-    if after.counts.upgraded_healthy > before.counts.upgraded_healthy:
-        assert isinstance(event, Observed | Surveyed)
+    was = phases(before)
+    for name, phase in phases(after).items():
+        seen = seen_by(event).get(name)
+        if phase == "upgraded_healthy" and was.get(name) != phase:
+            assert seen is not None, "S9"
+            assert (seen.version, seen.health) == (NEW, HEALTHY), "S9"
+        if phase.startswith("restored_") and was.get(name) == "recovering":
+            last = after.ledger.versions.cells()[after.ledger.roster.index[name]]
+            assert last not in (None, NEW), "S9"
+            assert phase == "restored_unhealthy" or (seen and seen.health is HEALTHY), "S9"
+
+
+def seen_by(event: Event) -> dict[str, Instance]:
+    """What an event says that somebody looked at."""
+    if isinstance(event, Observed):
+        return {event.instance.id: event.instance}
+    return {i.id: i for i in event.present} if isinstance(event, Surveyed) else {}
 
 
 # -- host, provider and world ---------------------------------------------------------

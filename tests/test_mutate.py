@@ -203,14 +203,23 @@ class TestFates:
     """Killed, equivalent, or neither."""
 
     def test_explored(self) -> None:
-        """What is never done breaks no promise; but the row is never taken."""
-        found = judge(made(lambda: with_row("exempt_healthy", guard=lambda c, _p: c.cap < 0)))
-        assert found.fate is Fate.KILLED
+        """What is never done breaks no promise, but is missed."""
+        never = attrs.evolve(ROWS["pause"], name="paused", guard=lambda c, _p: c.cap < 0)
+        assert judging.found((*TABLE, never)) == ("paused never",)
 
     def test_conformed(self) -> None:
-        """A survey is overdue that nobody asked for: the table has worse reports."""
-        found = judge(mutant("comparison", "guard of survey_overdue", "c.view <= View.ASKED"))
+        """Only the step asks `barred`."""
+        found = judge(mutant("constant", "Row.barred", "False -> True"))
         assert (found.fate, found.layer) == (Fate.KILLED, Layer.CONFORM)
+        assert found.by[0].startswith("the run stands still where row")
+
+    def test_noticed_by_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for layer in ("refuted", "refuted_together", "disproved", "found", "diverging"):
+            monkeypatch.setattr(judging, layer, lambda *_: ())
+        monkeypatch.setattr(judging, "equivalent_by_graph", lambda *_: False)
+        found = judge(made(lambda: with_row("fail", enters="upgraded_healthy")))
+        assert (found.fate, found.layer) == (Fate.SURVIVED, None)
+        assert found.rows == ("fail",)
 
     def test_the_same_terms(self) -> None:
         found = judge(made(lambda: with_row("ask", guard=ROWS["ask"].guard)))

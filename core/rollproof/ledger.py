@@ -71,13 +71,14 @@ class Roster:
     lanes: list[Lane] = attrs.Factory(list)
     size: int = 0
 
-    def enrol(self, instance: Instance) -> Roster:
+    def enrol(self, instance: Instance, *, alone: bool = False) -> Roster:
         """A roster in which ``instance`` has a new index, the last.
 
-        O(1), except where a branch is left or a known instance moves: then O(size).
+        O(1), except where a branch is left or a known instance moves: then O(size),
+        unless the caller is ``alone`` with this roster and may give up the old one.
         """
         own = self
-        if len(self.ids) != self.size or instance.id in self.index:
+        if len(self.ids) != self.size or (instance.id in self.index and not alone):
             own = self._copy()
         own.ids.append(instance.id)
         own.index[instance.id] = self.size

@@ -80,6 +80,7 @@ _REPLACING: Final = CODE["replacing"]
 _AWAITING: Final = CODE["awaiting"]
 _RESTORING: Final = CODE["restoring"]
 _RECOVERING: Final = CODE["recovering"]
+_UPGRADED: Final = CODE["upgraded_healthy"]
 
 _OVERDUE: Final[Mapping[Verb, tuple[int, Row]]] = {
     Verb.REPLACE: (_REPLACING, _REPLACE_FAILED),
@@ -250,7 +251,9 @@ def _seat(turn: Turn, instance: Instance) -> int:
     if turn.roster.seats(old, instance):
         return old
     index = turn.roster.size
-    turn.roster = turn.roster.enrol(instance)
+    shared = turn.roster
+    turn.roster = shared.enrol(instance, alone=turn.alone)
+    turn.alone = turn.alone or turn.roster.ids is not shared.ids
     turn.phases.stretch(index + 1, ABSENT)
     turn.versions.stretch(index + 1, None)
     turn.before.stretch(index + 1, None)
@@ -273,7 +276,8 @@ def _remove(turn: Turn, name: str) -> None:
 def _place(turn: Turn, index: int, instance: Instance) -> None:
     """Note how a settled instance is: its place, whether it is ours, its health."""
     target = turn.charter.target
-    _note_version(turn, index, instance.version)
+    if turn.phase(index) != _UPGRADED or not is_healthy(instance, _UPGRADED, target):
+        _note_version(turn, index, instance.version)  # else the phase says it
     if not turn.roster.seats(index, instance):
         index = _relocate(turn, index, instance)
     code = turn.phase(index)

@@ -50,6 +50,7 @@ class Turn:
     """What an event's handler works on."""
 
     __slots__ = (
+        "alone",
         "at",
         "batches",
         "before",
@@ -67,6 +68,7 @@ class Turn:
 
     def __init__(self, run: Run, at: int) -> None:
         self.at = at
+        self.alone = False  # whether the roster's lists were made in this turn
         self.charter, self.state, cells, ledger, self.surveys, self.batches = run
         self.cells = list(cells)
         self.roster, self.phases, self.versions, self.before, self.lives = ledger

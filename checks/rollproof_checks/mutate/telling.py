@@ -63,6 +63,7 @@ def _by_operator(report: Report) -> Iterator[str]:
 def _rest(report: Report) -> Iterator[str]:
     for reason, times in equivalents(report).items():
         yield f"- equivalent, {reason}: {times:,}"
-    for fate in (Fate.SURVIVED, Fate.INVALID):
-        for mutation in report.of(fate):
-            yield f"- {fate}: `{mutation.name}`"
+    for mutation in report.of(Fate.SURVIVED):
+        yield f"- survived: `{mutation.name}`"
+    for place, times in Counter(m.place for m in report.of(Fate.INVALID)).items():
+        yield f"- invalid, of `{place}`: {times}"
