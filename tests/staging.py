@@ -383,3 +383,4 @@ def one_of_each(stage: Stage) -> Iterator[Event]:
     yield Approve(stage.at, (name,))
     yield Overdue(stage.at, Verb.AWAIT, "", 1)
     yield Fault(stage.at, "why")
+    yield Fault(stage.at, "a token", Cause.CREDENTIALS)

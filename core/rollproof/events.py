@@ -150,10 +150,15 @@ class Approve:
 
 @attrs.frozen
 class Fault:
-    """The host met an error that it must not work around (R8)."""
+    """The host met an error that it must not work around (R8).
+
+    ``cause`` is `Cause.INTERNAL`, or `Cause.CREDENTIALS` when a credential has expired
+    (R4.10).
+    """
 
     at: int
     why: str
+    cause: Cause = Cause.INTERNAL
 
 
 Event = (

@@ -156,8 +156,9 @@ def _approve(turn: Turn, event: Approve) -> None:
     turn.settle()
 
 
-def _fault(turn: Turn, _event: Fault) -> None:
-    turn.take_if_enabled(ROWS["fault"])
+def _fault(turn: Turn, event: Fault) -> None:
+    expired = event.cause is Cause.CREDENTIALS
+    turn.take_if_enabled(ROWS["fault_credentials" if expired else "fault"])
     turn.settle()
 
 

@@ -68,7 +68,9 @@ def meaning(run: Run, known: Seats, event: Event) -> Meaning | None:
     if state in TERMINAL:
         return NOTHING
     if isinstance(event, Fault):
-        return NOTHING if run.counts.stop else Meaning(("fault",), {})
+        expired = event.cause is Cause.CREDENTIALS
+        row = "fault_credentials" if expired else "fault"
+        return NOTHING if run.counts.stop else Meaning((row,), {})
     if isinstance(event, Shut | Reopen):
         closes = isinstance(event, Shut)
         row = "shut" if closes else "reopen"
