@@ -8,8 +8,9 @@ from enum import StrEnum
 import attrs
 
 from rollproof.counts import Limits
-from rollproof.fleet import ScaleSet
+from rollproof.fleet import Instance, ScaleSet
 from rollproof.images import ImageVersion
+from rollproof.undo import Undo
 
 
 class StartedBy(StrEnum):
@@ -62,6 +63,12 @@ class Charter:
     """From the start until what nobody approved is treated as ``lapse_approves`` says."""
     lapse_approves: bool = True
     """Whether it is approved by then; else it is left alone (R4.11)."""
+    undo: Undo | None = None
+    """What the run takes back, if it is a rollback (N7)."""
+
+    def read(self, instance: Instance) -> Instance:
+        """The instance as the run is to see it; but for rollbacks, as it is (N7)."""
+        return instance if self.undo is None else self.undo.read(instance, self.target)
 
 
 def draw_up(

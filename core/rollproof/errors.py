@@ -13,6 +13,7 @@ RollproofError
  ├ Conflict                  right in itself, but not now
  │  ├ RunActive
  │  ├ NothingRunning
+ │  ├ NothingToUndo
  │  ├ HomeInUse
  │  └ ImageVersionExists
  ├ IllegalEvent              the run's state does not accept the event; nothing changed
@@ -271,6 +272,19 @@ class NothingRunning(Conflict):
 
     scale_set: str
     """The scale set."""
+
+
+@frozen
+class NothingToUndo(Conflict):
+    """A run left nothing that a rollback could take back (N7)."""
+
+    message = (
+        "run {e.run!r} left nothing to take back: no instance still has the disk that it "
+        "was given, or nobody knows what ran before. Look at its status."
+    )
+
+    run: str
+    """The run."""
 
 
 @frozen

@@ -280,7 +280,7 @@ def _seen(charter: Charter, fleet: Sequence[Instance]) -> Run:
     run, _ = step(new_run(charter), Start(0))
     run, _ = step(run, Approve(0))
     run, _ = step(run, Pause(0))
-    present, _ = news(run.ledger, charter.target, fleet)
+    present, _ = news(run.ledger, charter.target, [charter.read(each) for each in fleet])
     run, _ = step(run, Surveyed(0, run.surveys, present))
     return run
 

@@ -194,7 +194,7 @@ def _restore_failed(turn: Turn, event: RestoreFailed) -> None:
 
 
 def _observed(turn: Turn, event: Observed) -> None:
-    instance = event.instance
+    instance = turn.charter.read(event.instance)
     index = turn.index_of(instance.id)
     phase = ABSENT if index < 0 else turn.phases.cells()[index]
     if phase == ABSENT:
@@ -226,7 +226,7 @@ def _surveyed(turn: Turn, event: Surveyed) -> None:
         return
     if not turn.may_take(ROWS["surveyed"]):
         return
-    for instance in event.present:
+    for instance in map(turn.charter.read, event.present):
         index = turn.index_of(instance.id)
         if index < 0 or turn.phase(index) == ABSENT:
             _appear(turn, instance)

@@ -120,6 +120,18 @@ def run(options: Options, scale_set: str, to: str | None, rollback: bool | None)
 
 @cli.command()
 @common
+@click.argument("run_name", metavar="RUN")
+@click.option("--dry-run", is_flag=True, help="Show what it would do; nothing is touched.")
+@click.pass_obj
+def rollback(options: Options, run_name: str, dry_run: bool) -> int:
+    """Take a run that has ended back: its instances get their old disks."""
+    from rollproof.cli import running
+
+    return running.rollback(options, run_name, dry_run)
+
+
+@cli.command()
+@common
 @click.argument("name", metavar="SET|RUN")
 @click.pass_obj
 def status(options: Options, name: str) -> int:

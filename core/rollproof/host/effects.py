@@ -80,7 +80,7 @@ async def _survey(setting: Setting, provider: Provider, run: Run, command: Comma
         fleet = await provider.observe()
         if len({instance.id for instance in fleet}) != len(fleet):
             raise OutcomeUnknown("", "the provider named an instance twice")
-        return fleet
+        return [run.charter.read(instance) for instance in fleet]
 
     fleet = await _insist(setting, command.key(name), look)
     present, gone = news(setting.current(name).ledger, run.charter.target, fleet)
@@ -88,11 +88,17 @@ async def _survey(setting: Setting, provider: Provider, run: Run, command: Comma
 
 
 async def _replace(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
-    name, key = run.charter.run, command.key(run.charter.run)
-    version = ImageVersion.parse(run.charter.target)
+    name, key, undo = run.charter.run, command.key(run.charter.run), run.charter.undo
     instance, attempt = command.instance, command.attempt
+
+    async def replace() -> None:
+        if undo is None:
+            await provider.replace(key, instance, ImageVersion.parse(run.charter.target))
+        else:
+            await provider.restore(key, instance, undo.key(instance))
+
     try:
-        await _insist(setting, key, lambda: provider.replace(key, instance, version))
+        await _insist(setting, key, replace)
     except OperationFailed as error:
         outcome: Event = ReplaceFailed(setting.now(), instance, attempt, error.why)
     else:

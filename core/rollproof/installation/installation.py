@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from rollproof.adapters.store import ImageStore
-from rollproof.charter import draw_up
+from rollproof.charter import Charter, draw_up
 from rollproof.errors import RunActive
 from rollproof.events import Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
@@ -22,8 +22,9 @@ from rollproof.installation.reasons import Reasons
 from rollproof.installation.runs import Runs
 from rollproof.installation.sets import Sets
 from rollproof.installation.terms import name_of_run, target_of
-from rollproof.journal import Journal
+from rollproof.journal import Journal, Replay
 from rollproof.plan import Plan, plan
+from rollproof.rollback import draw_up_rollback
 from rollproof.status import RunStatus
 
 
@@ -127,6 +128,38 @@ class Installation:
             name = name_of_run(scale_set, self._runs.number(scale_set))
             run = self._runs.open(draw_up(declared, target, run=name, rollback=rollback))
         return asyncio.run(self._waiting(run, audience).alive())
+
+    def rollback(self, run: str, *, audience: Audience | None = None) -> Ended:
+        """Give every instance that a run upgraded the disk back that it had before (N7), and
+        return as `run` does: itself a run, which keeps the batch bound and the headroom.
+
+        A rollback of that run that is under way is gone on with.  Raises UnknownRun,
+        RunActive while that run, or another of its set, is under way, NothingToUndo.
+        """
+        under_way = self._runs.rollback_of(run)
+        if under_way is None:
+            charter = self._rollback_of(run)
+            self._fleets.require(charter.scale_set)
+            under_way = self._runs.open(charter)
+        return asyncio.run(self._waiting(under_way, audience).alive())
+
+    def set_of(self, run: str) -> str:
+        """The scale set of a run.  Raises UnknownRun."""
+        return self._journal.run(self._runs.named(run)).charter.scale_set
+
+    def plan_rollback(self, run: str) -> Plan:
+        """What a rollback of a run would do, before anything is touched (N3, N7).  Raises
+        UnknownRun, RunActive, NothingToUndo."""
+        charter = self._rollback_of(run)
+        return plan(charter, self._fleets.observe(charter.scale_set))
+
+    def _rollback_of(self, run: str) -> Charter:
+        record = self._journal.run(self._runs.named(run))
+        name = record.charter.scale_set
+        replay = Replay(self._journal, record.charter.run)
+        replay.catch_up()
+        new = name_of_run(name, self._runs.number(name))
+        return draw_up_rollback(self.scale_set(name), replay.run, run=new)
 
     def status(self, name: str) -> RunStatus | None:
         """The latest run of a set, or the run of this id (R7.1); None when the set never
