@@ -5,38 +5,58 @@ No rule hears of it.  The run is judged by what the provider observed and nothin
 
 from __future__ import annotations
 
-from rollproof.health import HealthSource, HttpProbe
+import asyncio
+from pathlib import Path
+
+from rollproof.adapters.probe import Prober
+from rollproof.health import Health, HealthExtension, HttpProbe
+from rollproof.reports import fault_of
 
 LONGEST = 160
 """Characters of an answer that are shown."""
 
 
-async def diagnose(source: HealthSource, host: str) -> str:
-    """The answer to one probe, in words; empty when it is a good one."""
-    if not isinstance(source, HttpProbe):
-        return f"port {source.port} did not accept a connection"
-    import httpx
-
-    asked = f"GET {source.path} on port {source.port}"
-    url = f"{source.scheme.value}://{host}:{source.port}{source.path}"
-    seconds = source.timeout.total_seconds()
-    try:
-        # As the probe asks: no proxy, no certificate, no redirect (R5.2).
-        async with (
-            httpx.AsyncClient(trust_env=False, verify=False, timeout=seconds) as client,
-            client.stream("GET", url) as response,
-        ):
-            if response.status_code == source.expected_status:
+async def diagnose(
+    prober: Prober, host: str, *, booted_at: int | None = None, disk: Path | None = None
+) -> str:
+    """The answer to one question, in words; empty when it is a good one."""
+    source = prober.source
+    match source:
+        case HttpProbe():
+            return await _http(prober, source, host)
+        case HealthExtension():
+            report = await prober.report(host, disk)
+            fault = fault_of(report, source, booted_at, prober.clock())
+            place = source.file or f"GET {source.path} on port {source.port}"
+            if report is None or fault:
+                return f"{place}: {fault}"
+            if report.state is Health.HEALTHY:
                 return ""
-            body = await anext(response.aiter_bytes(LONGEST), b"")
+            said = printable(report.why)
+            return f"it reports {report.state.value}" + (f": {said}" if said else "")
+        case _:
+            return f"port {source.port} did not accept a connection"
+
+
+async def _http(prober: Prober, source: HttpProbe, host: str) -> str:
+    asked = f"GET {source.path} on port {source.port}"
+    assert prober.asker is not None
+    try:
+        async with (
+            asyncio.timeout(source.timeout.total_seconds()),
+            prober.asker.ask(host) as reply,
+        ):
+            if reply.status == source.expected_status:
+                return ""
+            body = await reply.body(LONGEST)
     except Exception as error:  # whatever goes wrong is an answer, as for the probe
-        return f"{asked}: {_printable(str(error)) or type(error).__name__}"
-    said = _printable(body.decode(errors="replace"))
-    answered = f"{asked} answered {response.status_code} instead of {source.expected_status}"
+        return f"{asked}: {printable(str(error)) or type(error).__name__}"
+    said = printable(body.decode(errors="replace"))
+    answered = f"{asked} answered {reply.status} instead of {source.expected_status}"
     return f"{answered}: {said}" if said else answered
 
 
-def _printable(text: str) -> str:
-    """On one line, without what would command a terminal."""
+def printable(text: str) -> str:
+    """Its beginning on one line, without what would command a terminal."""
     kept = "".join(c if c.isprintable() else " " for c in text[:LONGEST])
     return " ".join(kept.split())
