@@ -54,7 +54,7 @@ def _disk(disk: DiskLog, *, whole: bool) -> str:
 
 def _outcome(log: StepLog) -> str:
     took = "" if log.outcome.seconds is None else f" after {log.outcome.seconds:g} s"
-    return f"{log.step}: {log.outcome.result}{took}"
+    return f"{log.name}: {log.outcome.result}{took}"
 
 
 def _clean(line: str) -> str:

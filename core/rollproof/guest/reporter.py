@@ -68,8 +68,9 @@ def check(command: list[str], timeout: float) -> tuple[str, str]:
         output.seek(0)
         lines = output.read(OUTPUT).decode("utf-8", "replace").split("\n")
     said = "".join(c if c.isprintable() else " " for c in lines[0]).strip()
+    why = why or said
     if state != "Healthy":
-        why = why or said or f"exit code {code}"
+        why = why or f"exit code {code}"
     return state, why[:LONGEST_WHY]
 
 

@@ -170,8 +170,11 @@ def _require(fleet: LocalFleet) -> None:
 
 
 def _of_step(found: tuple[DiskLog, ...], step: str) -> tuple[DiskLog, ...]:
-    """What the disks say of one step."""
-    known = tuple(dict.fromkeys(each.step for disk in found for each in disk.steps))
+    """What the disks say of one step. An extension may be named custom-data, too."""
+    ran = [each for disk in found for each in disk.steps]
+    known = tuple(dict.fromkeys(each.step for each in ran))
+    if step not in known:
+        step = next((each.step for each in ran if each.name == step), step)
     if step not in known:
         near = closest(step, known)
         problem = Problem(

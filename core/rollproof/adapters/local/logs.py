@@ -24,6 +24,11 @@ class StepLog:
     """The end of what it wrote."""
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.step.removesuffix(":")
+
+    @property
     def last_line(self) -> str:
         """The last line it wrote that holds anything."""
         lines = [line.strip() for line in self.output.splitlines()]
@@ -33,7 +38,7 @@ class StepLog:
     def words(self) -> str:
         """What became of it, and the last it said."""
         said = printable(self.last_line)
-        return f"{self.step} {self.outcome.result}" + (f": {said}" if said else "")
+        return f"{self.name} {self.outcome.result}" + (f": {said}" if said else "")
 
 
 @frozen
