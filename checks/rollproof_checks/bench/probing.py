@@ -73,7 +73,9 @@ def time_probes(size: int, *, silent: bool = False) -> ProbeFigure:
 async def _watch_all(hosts: list[str], port: int) -> ProbeFigure:
     prober = Prober(HttpProbe(port=port, interval=timedelta(seconds=INTERVAL)))
     loop = asyncio.get_running_loop()
-    late, took, answers = [0.0] * ROUNDS, [], []
+    late = [0.0] * ROUNDS
+    took: list[float] = []
+    answers: list[Health] = []
 
     async def watch(host: str) -> None:
         rhythm = Rhythm(INTERVAL)
