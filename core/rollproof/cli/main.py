@@ -270,6 +270,30 @@ def local_list(options: Options) -> int:
     return body.list_(options)
 
 
+@local.command("logs")
+@common
+@click.argument("scale_set", metavar="SET")
+@click.argument("instance")
+@click.argument("step", required=False)
+@click.pass_obj
+def local_logs(options: Options, scale_set: str, instance: str, step: str | None) -> int:
+    """Show what custom data and extensions wrote on the disks of INSTANCE."""
+    from rollproof.cli import disks
+
+    return disks.logs(options, scale_set, instance, step)
+
+
+@local.command("gc")
+@common
+@click.argument("scale_set", metavar="[SET]", required=False)
+@click.pass_obj
+def local_gc(options: Options, scale_set: str | None) -> int:
+    """Remove previous disks that were kept as long as their set declares."""
+    from rollproof.cli import disks
+
+    return disks.gc(options, scale_set)
+
+
 @local.command("destroy")
 @common
 @click.argument("scale_set", metavar="SET")

@@ -27,6 +27,7 @@ from rollproof.events import (
     Vanished,
 )
 from rollproof.fleet import Instance
+from rollproof.host.rhythm import Rhythm
 from rollproof.images import ImageVersion
 from rollproof.ledger import news
 from rollproof.run import Run
@@ -128,6 +129,7 @@ async def _watch(setting: Setting, provider: Provider, run: Run, command: Comman
         return next((one for one in seen if one.id == command.instance), None)
 
     last: Instance | None = None
+    rhythm = Rhythm(run.charter.look / 1000)
     while True:
         seen = await _insist(setting, command.key(name), look)
         if seen is None:
@@ -136,7 +138,7 @@ async def _watch(setting: Setting, provider: Provider, run: Run, command: Comman
         if seen != last:
             last = seen
             setting.report(name, Observed(setting.now(), last))
-        await asyncio.sleep(run.charter.look / 1000)
+        await rhythm.beat()
 
 
 async def _wait(_: Setting, __: Provider, ___: Run, ____: Command) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.store import ImageStore
 from rollproof.charter import Charter, draw_up
 from rollproof.errors import RunActive
@@ -125,6 +126,7 @@ class Installation:
         if run is None:
             target = target_of(declared, self._images, to)
             self._fleets.require(scale_set)
+            self._fleets.sweep(scale_set)
             name = name_of_run(scale_set, self._runs.number(scale_set))
             run = self._runs.open(draw_up(declared, target, run=name, rollback=rollback))
         return asyncio.run(self._waiting(run, audience).alive())
@@ -237,10 +239,38 @@ class Installation:
     def destroy_local(self, scale_set: str) -> None:
         """End every process of the fleet and remove its disks; the declaration and the
         history stay.  Raises RunActive while a run is under way, UnknownScaleSet."""
+        self._check_idle(scale_set)
+        self._fleets.destroy(scale_set)
+
+    def logs_local(
+        self, scale_set: str, instance: str, step: str | None = None
+    ) -> tuple[DiskLog, ...]:
+        """What custom data and extensions wrote, and what became of them (R1.2): of the
+        current disk, the previous one, and the last ones that are gone.
+
+        Raises UnknownScaleSet, UnknownInstance, or InvalidFields for a step no disk knows.
+        """
+        return self._fleets.logs(scale_set, instance, step)
+
+    def gc_local(self, scale_set: str | None = None) -> dict[str, tuple[Removed, ...]]:
+        """Remove the previous disks that were kept as long as ``timeouts.keep_previous_disk``
+        says; by set, which. All sets by default, but for those with a run under way, which
+        may have to give a disk back (R4.3).
+
+        Raises RunActive for a named set with a run under way; UnknownScaleSet.
+        """
+        if scale_set is not None:
+            self.scale_set(scale_set)
+            self._check_idle(scale_set)
+            return {scale_set: self._fleets.sweep(scale_set)}
+        names = (each.name for each in self.scale_sets())
+        idle = [name for name in names if self._journal.active_run(name) is None]
+        return {name: self._fleets.sweep(name) for name in idle}
+
+    def _check_idle(self, scale_set: str) -> None:
         active = self._journal.active_run(scale_set)
         if active is not None:
             raise RunActive(scale_set, active.charter.run)
-        self._fleets.destroy(scale_set)
 
     # -- the parts
 
