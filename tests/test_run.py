@@ -111,10 +111,18 @@ class TestExpects:
 
     @pytest.mark.parametrize("moment", ["replace", "watch", "restore", "watch back"])
     def test_a_vanished_instance_is_not_waited_for(self, moment: str) -> None:
-        """S11."""
+        """S11: if the answer to this very command says so (S13)."""
         stage = MOMENTS[moment][0]()
         command = stage.open[0]
-        assert not expects(stage.send(Vanished(stage.at, "i00")).run, command)
+        said = [(None, verb) for verb in Verb]
+        said += [(attempt, verb) for attempt in range(5) for verb in Verb]
+        for attempt, verb in said:
+            gone = Vanished(stage.at, "i00", attempt, verb)
+            if (attempt, verb) != (command.attempt, command.verb):
+                assert stage.refuses(gone)
+        gone = Vanished(stage.at, "i00", command.attempt, command.verb)
+        assert not expects(stage.send(gone).run, command)
+        assert "i00" not in stage.phases
 
 
 class TestCancelling:

@@ -307,7 +307,8 @@ def _smooth(_run: Run, command: Command) -> Event:
             return Replaced(0, command.instance, command.attempt)
         case Verb.WATCH:
             name, version = command.instance, command.version
-            return Observed(0, Instance(id=name, version=version, health=Health.HEALTHY))
+            seen = Instance(id=name, version=version, health=Health.HEALTHY)
+            return Observed(0, seen, command.attempt)
         case _:
             return Overdue(0, command.verb, command.instance, command.attempt)
 

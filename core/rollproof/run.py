@@ -57,10 +57,10 @@ def expects(run: Run, command: Command) -> bool:
     if index is None:
         return False
     back = command.attempt - run.ledger.attempt(index)
-    return run.ledger.phases.cells()[index] == _WAITED_FOR.get((command.verb, back))
+    return run.ledger.phases.cells()[index] == WAITED_FOR.get((command.verb, back))
 
 
-_WAITED_FOR: Final[Mapping[tuple[Verb, int], int]] = {
+WAITED_FOR: Final[Mapping[tuple[Verb, int], int]] = {
     (Verb.REPLACE, 0): CODE["replacing"],
     (Verb.WATCH, 0): CODE["awaiting"],
     (Verb.RESTORE, 0): CODE["restoring"],
