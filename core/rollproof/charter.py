@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import attrs
 
+from rollproof.commands import Verb
 from rollproof.counts import Limits
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
@@ -46,6 +47,16 @@ class Charter:
     """Until a fleet that does not answer stops the run."""
     look: int = 5_000
     """Between two looks at an instance that is given time (R5.2)."""
+
+    def wait(self, verb: Verb) -> int:
+        """How long a command of this kind may take."""
+        return {
+            Verb.SURVEY: self.survey_wait,
+            Verb.REPLACE: self.replace_wait,
+            Verb.WATCH: self.health_wait,
+            Verb.RESTORE: self.restore_wait,
+            Verb.WAIT: self.pause,
+        }[verb]
 
 
 def draw_up(

@@ -41,6 +41,20 @@ def new_run(charter: Charter) -> Run:
     return Run(charter, State.IDLE, EMPTY, empty_ledger(), 0, 0)
 
 
+def resumed(charter: Charter, command: Command, last_at: int, now: int) -> Command:
+    """``command`` as a host issues it again that comes back at ``now``, when the last
+    event of its run was recorded at ``last_at``.
+
+    Time in which nobody hosted is not counted against a wait: the command has as long as
+    it had left at ``last_at``, and never longer than when it was first issued, whatever
+    the clock did meanwhile.  A pause is a time on the clock, and goes on without a host;
+    only where the clock went back it is cut to its length (R4.5, N2).
+    """
+    whole = now + charter.wait(command.verb)
+    left = 0 if command.verb is Verb.WAIT else now - last_at
+    return command._replace(deadline=min(command.deadline + left, whole))
+
+
 def expects(run: Run, command: Command) -> bool:
     """Whether an outcome of ``command`` can still change the run.
 
