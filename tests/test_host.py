@@ -493,7 +493,10 @@ class TestDeadlines:
     def test_a_wait_goes_on_with_what_it_had_left(self, world: World, down: float) -> None:
         """R4.3: counted from the last event recorded; also where the clock went back."""
         world.fleet(bad=[("vm-0", "1.1.0")], instances=instances(1), boot=2.0)
-        seen = lambda: [t for t in world.turns if isinstance(t.event, Observed)]  # noqa: E731
+
+        def seen() -> list[Turned]:
+            return [t for t in world.turns if isinstance(t.event, Observed)]
+
         self.until(world, lambda: len(seen()) == 2, charter())
         (watch,) = next(t for t in world.turns if isinstance(t.event, Replaced)).commands
         left = watch.deadline - seen()[1].event.at

@@ -1,6 +1,7 @@
 """`rollproof.run`: a new run, and which commands an outcome is still expected of."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -117,9 +118,7 @@ class TestExpects:
         """S11: if the answer to this very command says so (S13)."""
         stage = MOMENTS[moment][0]()
         command = stage.open[0]
-        said = [(None, verb) for verb in Verb]
-        said += [(attempt, verb) for attempt in range(5) for verb in Verb]
-        for attempt, verb in said:
+        for attempt, verb in product((None, *range(5)), Verb):
             gone = Vanished(stage.at, "i00", attempt, verb)
             if (attempt, verb) != (command.attempt, command.verb):
                 assert stage.refuses(gone)
