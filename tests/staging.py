@@ -296,8 +296,13 @@ class Stage:
     def observed(self, *names: str) -> "Stage":
         """The instances are looked at."""
         for name in names:
-            self.send(Observed(self.at, self.world[name]))
+            self.send(Observed(self.at, self.world[name], self.watched(name)))
         return self
+
+    def watched(self, name: str) -> int | None:
+        """The attempt of the watch that is open over the instance, if one is."""
+        asked = (c.attempt for c in self.open if (c.verb, c.instance) == (Verb.WATCH, name))
+        return next(asked, None)
 
     def overdue(self, verb: Verb, *names: str) -> "Stage":
         """The deadline passes."""
@@ -322,7 +327,7 @@ class Stage:
         if command.verb in IDLE_VERBS:
             return self.overdue(command.verb)
         if name not in self.world:
-            return self.send(Vanished(self.at, name))
+            return self.send(Vanished(self.at, name, attempt, command.verb))
         if command.verb is Verb.REPLACE:
             self.change(name, version=NEW, health=ILL if name in self.bad else HEALTHY)
             return self.send(Replaced(self.at, name, attempt))
@@ -341,6 +346,7 @@ class Stage:
     def finish(self) -> "Stage":
         """Carry out everything until nothing is open."""
         while self.open:
+            assert len(self.sent) < 1_000, "the run does not end (R4.6)"
             self.answer(self.open[0])
         return self
 
@@ -360,6 +366,8 @@ def reports_about(stage: Stage, name: str, attempt: int) -> Iterator[Event]:
     yield RestoreFailed(stage.at, name, attempt, "why")
     for verb in (Verb.REPLACE, Verb.WATCH, Verb.RESTORE):
         yield Overdue(stage.at, verb, name, attempt)
+        yield Vanished(stage.at, name, attempt, verb)
+    yield Observed(stage.at, stage.world.get(name, Instance(id=name)), attempt)
 
 
 def one_of_each(stage: Stage) -> Iterator[Event]:

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from rollproof.adapters.provider import Provider
-from rollproof.charter import Charter
 from rollproof.commands import Command, Verb
 from rollproof.events import Event, Observed, Overdue, Restored
 from rollproof.fleet import Instance
 from rollproof.host import EmbeddedHost
 from rollproof.images import ImageVersion
 from rollproof.journal import Journal
+from rollproof.journal.journal import RunRecord
 from rollproof.run import Run
 from rollproof_checks.fuzz import HostMachine
 from rollproof_checks.simulated import Twist
@@ -78,9 +78,9 @@ class ForgetfulHost(EmbeddedHost):
 
     _adopting = False
 
-    def _adopt(self, charter: Charter) -> None:
+    def _adopt(self, record: RunRecord) -> None:
         self._adopting = True
-        super()._adopt(charter)
+        super()._adopt(record)
         self._adopting = False
 
     def _issue(self, hosted: Any, command: Command) -> None:

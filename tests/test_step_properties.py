@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -15,11 +16,12 @@ from hypothesis.stateful import (
 )
 
 from rollproof import batch, turn
+from rollproof.commands import Verb
 from rollproof.errors import IllegalEvent
 from rollproof.events import Cancel, Event, Fault, Observed, Overdue, Pause, Resume, Vanished
 from rollproof.fleet import Health, Instance
 from rollproof.states import ACTIVE, TERMINAL, Cause, State
-from staging import HEALTHY, ILL, NEW, OLD, OTHER, Stage, facts, one_of_each, phases
+from staging import FLYING, HEALTHY, ILL, NEW, OLD, OTHER, Stage, facts, one_of_each, phases
 
 percent = st.sampled_from([20, 5, 34, 50, 100])
 terms = st.fixed_dictionaries(
@@ -50,6 +52,11 @@ class RunMachine(RuleBasedStateMachine):
 
     stage: Stage
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[Observed] = []
+        """Taken while a watch was open, and on their way for any time."""
+
     @initialize(
         found=st.lists(place, min_size=1, max_size=30),
         bad=st.sets(st.integers(0, 29), max_size=4),
@@ -60,13 +67,27 @@ class RunMachine(RuleBasedStateMachine):
         self.stage = Stage.of(world, bad={f"i{k:02}" for k in bad}, **terms).start()
 
     def send(self, event: Event) -> None:
-        """An event that the state refuses must change nothing (R4.9)."""
-        was = facts(self.stage.run)
+        """An event that the state refuses must change nothing (R4.9); nor an observation
+        that is old, or that nobody asked for of what is in flight (S13)."""
+        was, idle = facts(self.stage.run), self.is_old(event)
         try:
             self.stage.send(event)
         except IllegalEvent:
             assert self.stage.state in TERMINAL
-            assert facts(self.stage.run) == was
+            idle = True
+        assert not idle or facts(self.stage.run) == was, "S13"
+
+    def is_old(self, event: Event) -> bool:
+        """Whether nothing is open that this observation could answer; one that answers
+        nothing is old to what is in flight."""
+        if not isinstance(event, Observed | Vanished):
+            return False
+        name = event.instance if isinstance(event, Vanished) else event.instance.id
+        if event.attempt is None:
+            return phases(self.stage.run).get(name) in FLYING
+        verb = event.verb if isinstance(event, Vanished) else Verb.WATCH
+        asked = (verb, name, event.attempt)
+        return all((c.verb, c.instance, c.attempt) != asked for c in self.stage.open)
 
     @precondition(lambda self: self.stage.open)
     @rule(choice=st.integers(0, 99))
@@ -88,6 +109,24 @@ class RunMachine(RuleBasedStateMachine):
         event = sent[choice % len(sent)]
         if not isinstance(event, Cancel | Pause | Resume):
             self.send(event)
+
+    @precondition(lambda self: any(c.verb is Verb.WATCH for c in self.stage.open))
+    @rule(choice=st.integers(0, 99), fields=place)
+    def somebody_looks(self, choice: int, fields: dict[str, Any]) -> None:
+        """What he saw is on its way: it may arrive at once, or whenever."""
+        watches = [c for c in self.stage.open if c.verb is Verb.WATCH]
+        watch = watches[choice % len(watches)]
+        seen = Instance(id=watch.instance, **fields)
+        if choice % 2:  # as the watch would have it
+            seen = attrs.evolve(seen, version=watch.version, health=HEALTHY)
+        self.looks.append(Observed(self.stage.at, seen, watch.attempt))
+
+    @precondition(lambda self: self.looks)
+    @rule(choice=st.integers(0, 99), asked=st.sampled_from([True, True, True, False]))
+    def a_look_arrives(self, choice: int, asked: bool) -> None:
+        """S13: late, and again and again."""
+        look = self.looks[choice % len(self.looks)]
+        self.send(look if asked else attrs.evolve(look, attempt=None))
 
     @rule(choice=st.integers(0, 99))
     def anything_is_reported(self, choice: int) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import attrs
 
+from rollproof.commands import Verb
 from rollproof.counts import Limits
 from rollproof.fleet import Instance, ScaleSet
 from rollproof.images import ImageVersion
@@ -69,6 +70,17 @@ class Charter:
     def read(self, instance: Instance) -> Instance:
         """The instance as the run is to see it; but for rollbacks, as it is (N7)."""
         return instance if self.undo is None else self.undo.read(instance, self.target)
+
+    def wait(self, verb: Verb) -> int:
+        """How long a command of this kind may take."""
+        return {
+            Verb.SURVEY: self.survey_wait,
+            Verb.REPLACE: self.replace_wait,
+            Verb.WATCH: self.health_wait,
+            Verb.RESTORE: self.restore_wait,
+            Verb.WAIT: self.pause,
+            Verb.AWAIT: self.approval_wait,
+        }[verb]
 
 
 def draw_up(

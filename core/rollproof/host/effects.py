@@ -133,11 +133,11 @@ async def _watch(setting: Setting, provider: Provider, run: Run, command: Comman
     while True:
         seen = await _insist(setting, command.key(name), look)
         if seen is None:
-            setting.report(name, Vanished(setting.now(), command.instance))
+            setting.report(name, Vanished(setting.now(), command.instance, command.attempt))
             return
         if seen != last:
             last = seen
-            setting.report(name, Observed(setting.now(), last))
+            setting.report(name, Observed(setting.now(), last, command.attempt))
         await rhythm.beat()
 
 

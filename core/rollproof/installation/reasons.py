@@ -101,7 +101,7 @@ class Reasons:
             case Overdue(at=at, instance=name) if "replace_failed" in happening.rows:
                 wait = span(happening.before.charter.replace_wait)
                 self._why[name] = (at, f"no word within {wait} that its disk was replaced")
-            case Vanished(instance=name):
+            case Vanished(instance=name) if happening.rows:
                 self._forget(name)
             case Surveyed():
                 self._surveyed(event, happening.after)
