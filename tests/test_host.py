@@ -518,7 +518,7 @@ class TestDeadlines:
 
             async def main(host: EmbeddedHost = resumed, name: str = answered) -> None:
                 serving = asyncio.create_task(host.serve())
-                await soon(lambda: world.phases()[name] == "upgraded_healthy")
+                await soon(lambda: world.phases()[name] == "upgraded_healthy", within=100)
                 host.stop()
                 await serving
 

@@ -134,7 +134,7 @@ TERMS = st.builds(
     **dict.fromkeys(("survey_wait", "replace_wait", "health_wait", "restore_wait"), SPANS),
     pause=SPANS,
 )
-ASKED = st.sampled_from([verb for verb in Verb if verb is not Verb.WAIT])
+ASKED = st.sampled_from([verb for verb in Verb if verb not in IDLE_VERBS])
 
 
 def issued(terms: Charter, verb: Verb, at: int) -> Command:
@@ -162,23 +162,25 @@ class TestResumed:
         again = resumed(terms, issued(terms, verb, at), at - back, now)
         assert again.deadline == now + terms.wait(verb)
 
-    @given(TERMS, TIMES, TIMES, TIMES)
+    @given(TERMS, st.sampled_from(sorted(IDLE_VERBS)), TIMES, TIMES, TIMES)
     def test_a_pause_goes_on_without_a_host(
-        self, terms: Charter, at: int, last: int, now: int
+        self, terms: Charter, verb: Verb, at: int, last: int, now: int
     ) -> None:
-        """R4.5: it is a time on the clock."""
-        pause = issued(terms, Verb.WAIT, at)
+        """R4.5, R4.11: it is a time on the clock, and so is the one for an approval."""
+        pause = issued(terms, verb, at)
         again = resumed(terms, pause, last, now)
-        assert again.deadline == (pause.deadline if now >= at else now + terms.pause)
+        assert again.deadline == (pause.deadline if now >= at else now + terms.wait(verb))
 
     def test_each_wait_is_its_own(self) -> None:
-        terms = charter(survey_wait=1, replace_wait=2, health_wait=3, restore_wait=4, pause=5)
+        waits = {"survey_wait": 1, "replace_wait": 2, "health_wait": 3, "restore_wait": 4}
+        terms = charter(**waits, pause=5, approval_wait=6)
         assert {verb.value: terms.wait(verb) for verb in Verb} == {
             "survey": 1,
             "replace": 2,
             "watch": 3,
             "restore": 4,
             "wait": 5,
+            "await": 6,
         }
 
 

@@ -175,7 +175,7 @@ class TestRunning:
                 world[name] = attrs.evolve(world[name], version=OLD)
                 event = Replaced(2, name, attempt)
             else:
-                event = Observed(2, world[name])
+                event = Observed(2, world[name], attempt)
             run, commands, _ = trace(run, event)
             most = max(most, sum(c.verb is Verb.REPLACE for c in commands))
             todo += commands
@@ -220,14 +220,15 @@ def test_a_rollback_is_a_run_of_what_it_reads(
     one, other = new_run(back), new_run(plain)
     events: list[Event] = [Start(1), Surveyed(1, 1, tuple(found))]
     events += [
-        Observed(1, seen_) if which > 4 else Replaced(1, seen_.id, 1) for which, seen_ in steps
+        Observed(1, seen_, which % 3 or None) if which > 4 else Replaced(1, seen_.id, 1)
+        for which, seen_ in steps
     ]
     for event in events:
         if one.state in TERMINAL:
             return
         read: Event = event
         if isinstance(event, Observed):
-            read = Observed(event.at, back.read(event.instance))
+            read = attrs.evolve(event, instance=back.read(event.instance))
         elif isinstance(event, Surveyed):
             read = attrs.evolve(event, present=tuple(map(back.read, event.present)))
         one, commands, rows = trace(one, event)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from rollproof.adapters.provider import Provider
@@ -91,12 +92,12 @@ async def _survey(setting: Setting, provider: Provider, run: Run, command: Comma
 async def _replace(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
     name, key, undo = run.charter.run, command.key(run.charter.run), run.charter.undo
     instance, attempt = command.instance, command.attempt
-
-    async def replace() -> None:
-        if undo is None:
-            await provider.replace(key, instance, ImageVersion.parse(run.charter.target))
-        else:
-            await provider.restore(key, instance, undo.key(instance))
+    replace: Callable[[], Awaitable[None]]
+    if undo is None:
+        version = ImageVersion.parse(run.charter.target)
+        replace = partial(provider.replace, key, instance, version)
+    else:
+        replace = partial(provider.restore, key, instance, undo.key(instance))
 
     try:
         await _insist(setting, key, replace)
