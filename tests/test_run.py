@@ -10,7 +10,7 @@ from rollproof.counts import EMPTY
 from rollproof.events import Cancel, Pause, Vanished
 from rollproof.run import Run, expects, new_run
 from rollproof.states import ACTIVE, Cause, State
-from staging import Stage, charter, facts, fleet
+from rollproof_checks.fuzz.stage import Stage, charter, facts, fleet
 
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}
 

@@ -1,7 +1,7 @@
-"""`step` is pure and forgetful of nothing, and the laws of staging.py can fail.
+"""`step` is pure and forgetful of nothing, and the laws that RunMachine judges can fail.
 
-Two more machines over the one of test_step_properties.py, then that machine again over
-rules that were broken on purpose: each law must notice.
+Two more machines over it, then the machine itself over rules that were broken on purpose:
+each law must notice.
 """
 
 import sys
@@ -36,8 +36,9 @@ from rollproof.run import Run, new_run
 from rollproof.states import ACTIVE, Cause, State
 from rollproof.step import step, trace
 from rollproof.table import ROWS
-from staging import HEALTHY, ILL, NEW, OLD, Stage, facts, fleet, one_of_each
-from test_step_properties import SETTINGS, RunMachine, place
+from rollproof_checks.fuzz.run import RunMachine, place
+from rollproof_checks.fuzz.stage import HEALTHY, ILL, NEW, OLD, Stage, facts, fleet, one_of_each
+from test_step_properties import SETTINGS
 
 steps: Any = sys.modules[step.__module__]  # the package's attribute is the function
 
