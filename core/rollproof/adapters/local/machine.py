@@ -97,7 +97,8 @@ class Machine:
             current = disks.stamp(pointed(self.home.os))
             if current is not None and current.key == undoes:
                 previous = pointed(self.home.previous)
-                if previous is None:
+                # Of disks one is kept: what was restored has none that was before it.
+                if previous in (None, pointed(self.home.os)):
                     raise OperationFailed(self.id, "it has no previous OS disk")
                 process.power_off(self.home, self.grace)
                 point(self.home.os, previous)
