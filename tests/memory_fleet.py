@@ -118,7 +118,7 @@ class MemoryContract(AdapterContract):
         return MemoryFleet(self.world)
 
     async def create(self, version: str) -> str:
-        name = f"vm-{len(self.world.machines)}-{next(self.world.disks)}"
+        name = f"vm-{next(self.world.disks)}"
         disk = (next(self.world.disks), version)
         self.world.machines[name] = Machine(disk, data=f"rows of {name}")
         return name

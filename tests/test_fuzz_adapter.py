@@ -33,7 +33,7 @@ from rollproof_checks.simulated import Behaviour, Conduct, SimulatedFleet, Twist
 from rollproof_checks.virtual_time import VirtualClock, VirtualTimeLoop
 
 QUICK: Final = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=30,
     deadline=None,
     database=None,
@@ -76,6 +76,19 @@ class TestLawfulAdapters:
             settings = settings(QUICK, max_examples=3)
 
         Case().runTest()
+
+
+class TestWhatTheKitFound:
+    """Each of these failed before the fleet was mended."""
+
+    def test_a_disk_restored_onto_itself_is_no_restore(self) -> None:
+        """R4.3: of disks one is kept, and a restore may not return as if it had more."""
+        machine = SimulatedContract()
+        machine.begin(versions=[0, 0])
+        machine.replace(which=0, version=1, by=0)
+        machine.replace(which=0, version=2, by=0)
+        machine.restore(which=0, by=0, times=2)
+        machine.teardown()
 
 
 class SimulatedContract(AdapterContract):

@@ -14,7 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
-from rollproof import rules, table
+from rollproof import counts, rules, table
 from rollproof import turn as turns
 from rollproof.batch import offer
 from rollproof.commands import Verb
@@ -154,6 +154,14 @@ def the_lost_forgotten(patch: Patch) -> None:
     patch.setattr(table, "upgraded_breached", lambda _c, _p: False)
 
 
+def healed_failures_leave_the_count(patch: Patch) -> None:
+    patch.setattr(table, "lost", lambda c: counts.lost(c) - c.restored_healthy)
+
+
+def ceil_for_floor(patch: Patch) -> None:
+    patch.setattr(table, "batch_bound", lambda whole, percent: -(-whole * percent // 100))
+
+
 def a_batch_during_the_pause(patch: Patch) -> None:
     patch.setattr(table, "open_gates", lambda c, _p: (c.stop == Cause.NONE) & (c.held == 0))
 
@@ -200,6 +208,8 @@ BROKEN: dict[str, tuple[Callable[[Patch], None], str]] = {
     "S6": (no_headroom_kept, "S6"),
     "R4.1": (the_unhealthy_forgotten, r"R4\.1"),
     "R4.4": (the_lost_forgotten, r"R4\.4"),
+    "S4": (healed_failures_leave_the_count, r"R4\.4"),
+    "ceil": (ceil_for_floor, "S1"),
     "R4.5": (a_batch_during_the_pause, r"R4\.5"),
     "S8": (a_batch_after_a_cancel, "."),
     "S9": (success_unseen, "S9"),

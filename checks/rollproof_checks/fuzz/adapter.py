@@ -34,7 +34,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
-from hypothesis import event, settings
+from hypothesis import currently_in_test_context, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -393,7 +393,7 @@ class AdapterContract(Looking, RuleBasedStateMachine):
             if self._sound and self._believed:
                 self._do(self._end())
             for each in self.judged():
-                if not each.times:
+                if not each.times and currently_in_test_context():
                     event(str(each))
         finally:
             self._run(self._put_away())
