@@ -95,9 +95,12 @@ class RunMachine(RuleBasedStateMachine):
             assert facts(self.stage.run) == was
 
     @precondition(lambda self: self.stage.open)
-    @rule(choice=st.integers(0, 99))
-    def something_is_done(self, choice: int) -> None:
-        self.stage.answer(self.stage.open[choice % len(self.stage.open)])
+    @rule(choice=st.integers(0, 99), times=st.integers(1, 6))
+    def something_is_done(self, choice: int, times: int) -> None:
+        """Several at a time, or a run would seldom get beyond its first batch."""
+        for _ in range(times):
+            if self.stage.open:
+                self.stage.answer(self.stage.open[choice % len(self.stage.open)])
 
     @precondition(lambda self: self.stage.open)
     @rule(choice=st.integers(0, 99))
