@@ -286,6 +286,23 @@ class TestRestoring:
 
         scenario(main)
 
+    def test_further_back_than_a_disk_is_kept_fails_for_certain(self, ground: Ground) -> None:
+        """R4.3: it does not return as if the disk were back."""
+        fleet = ground.fleet()
+
+        async def main() -> None:
+            await fleet.create(1, version=V1)
+            await fleet.replace("k1", "0", V2)
+            await fleet.replace("k2", "0", V3)
+            await fleet.restore("r2", "0", "k2")
+            pids = ground.pids()
+            with pytest.raises(OperationFailed, match="no previous"):
+                await fleet.restore("r1", "0", "k1")
+            assert (await see(fleet, "0")).version == "1.1.0"
+            assert ground.pids() == pids
+
+        scenario(main)
+
     def test_after_a_failed_replace_never_reaches_further_back(self, ground: Ground) -> None:
         fleet = ground.fleet()
 

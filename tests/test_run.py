@@ -14,7 +14,7 @@ from rollproof.counts import EMPTY
 from rollproof.events import Cancel, Pause, Vanished
 from rollproof.run import Run, expects, new_run, resumed
 from rollproof.states import ACTIVE, Cause, State
-from staging import NEW, Stage, charter, facts, fleet
+from rollproof_checks.fuzz.stage import NEW, Stage, charter, facts, fleet
 
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}
 

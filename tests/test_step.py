@@ -1,6 +1,6 @@
 """`rollproof.step`: scenarios, one clause of the requirements each.
 
-`Stage.send` checks the laws of every step on the way (see staging.py).
+`Stage.send` checks the laws of every step on the way (see rollproof_checks.fuzz.stage).
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ from rollproof.fleet import Health, Instance
 from rollproof.run import expects
 from rollproof.states import ACTIVE, TERMINAL, Cause, State
 from rollproof.step import step, trace
-from staging import (
+from rollproof_checks.fuzz.stage import (
     FLYING,
     HEALTHY,
     ILL,

@@ -1,7 +1,7 @@
-"""`step` is pure and forgetful of nothing, and the laws of staging.py can fail.
+"""`step` is pure and forgetful of nothing, and the laws that RunMachine judges can fail.
 
-Two more machines over the one of test_step_properties.py, then that machine again over
-rules that were broken on purpose: each law must notice.
+Two more machines over it, then the machine itself over rules that were broken on purpose:
+each law must notice.
 """
 
 import sys
@@ -14,7 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
-from rollproof import rules, table
+from rollproof import counts, rules, table
 from rollproof import turn as turns
 from rollproof.batch import offer
 from rollproof.commands import Verb
@@ -38,8 +38,9 @@ from rollproof.run import WAITED_FOR, Run, new_run
 from rollproof.states import ACTIVE, Cause, State
 from rollproof.step import step, trace
 from rollproof.table import ROWS
-from staging import HEALTHY, ILL, NEW, OLD, Stage, facts, fleet, one_of_each
-from test_step_properties import SETTINGS, RunMachine, place
+from rollproof_checks.fuzz.run import RunMachine, place
+from rollproof_checks.fuzz.stage import HEALTHY, ILL, NEW, OLD, Stage, facts, fleet, one_of_each
+from test_step_properties import SETTINGS
 
 steps: Any = sys.modules[step.__module__]  # the package's attribute is the function
 
@@ -155,6 +156,10 @@ def the_lost_forgotten(patch: Patch) -> None:
     patch.setattr(table, "upgraded_breached", lambda _c, _p: False)
 
 
+def ceil_for_floor(patch: Patch) -> None:
+    patch.setattr(table, "batch_bound", lambda whole, percent: -(-whole * percent // 100))
+
+
 def a_batch_during_the_pause(patch: Patch) -> None:
     patch.setattr(table, "open_gates", lambda c, _p: (c.stop == Cause.NONE) & (c.held == 0))
 
@@ -234,6 +239,7 @@ BROKEN: dict[str, tuple[Callable[[Patch], None], str]] = {
     "S6": (no_headroom_kept, "S6"),
     "R4.1": (the_unhealthy_forgotten, r"R4\.1|S6"),
     "R4.4": (the_lost_forgotten, r"R4\.4"),
+    "ceil": (ceil_for_floor, "S1"),
     "R4.5": (a_batch_during_the_pause, r"R4\.5"),
     "S8": (a_batch_after_a_cancel, "."),
     "S9": (success_unseen, "S9"),
@@ -266,6 +272,15 @@ def test_a_recovery_unseen_is_noticed(monkeypatch: Patch) -> None:
     stage.overdue(Verb.WATCH, "i00").answer(stage.waiting(Verb.RESTORE, "i00"))
     with pytest.raises(AssertionError, match="S9"):
         stage.overdue(Verb.WATCH, "i00")
+
+
+def test_healed_failures_that_leave_the_count_are_noticed(monkeypatch: Patch) -> None:
+    """S4: too rare for chance."""
+    monkeypatch.setattr(table, "lost", lambda c: counts.lost(c) - c.restored_healthy)
+    stage = Stage.of(fleet(10), bad=["i00", "i01"], max_unhealthy=100).begin().batch()
+    assert stage.of_phase("restored_healthy") == ["i00", "i01"]
+    with pytest.raises(AssertionError, match=r"R4\.4"):
+        stage.survey()
 
 
 # -- what was wrong once --------------------------------------------------------------

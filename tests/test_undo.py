@@ -21,7 +21,7 @@ from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL, State
 from rollproof.step import trace
 from rollproof.undo import Undo
-from staging import HEALTHY, ILL, NEW, OLD, OTHER, Stage, charter, fleet
+from rollproof_checks.fuzz.stage import HEALTHY, ILL, NEW, OLD, OTHER, Stage, charter, fleet
 
 SET = ScaleSet(name="s", image_reference=ImageReference(image="x"))
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}

@@ -103,7 +103,8 @@ class Machine:
             current = disks.stamp(pointed(self.home.os))
             if current is not None and current.key == undoes:
                 previous = pointed(self.home.previous)
-                if previous is None:
+                # Of disks one is kept: what was restored has none that was before it.
+                if previous in (None, pointed(self.home.os)):
                     raise OperationFailed(self.id, disks.why_gone(self.home))
                 process.power_off(self.home, self.grace)
                 point(self.home.os, previous)
