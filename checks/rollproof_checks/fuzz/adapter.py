@@ -123,9 +123,10 @@ class AdapterContract(Looking, RuleBasedStateMachine):
 
         self._do(all_of_it())
 
-    @rule(which=chance, by=either, times=st.integers(1, 2))
-    def restore(self, which: int, by: int, times: int) -> None:
-        """The disk before is given back; and the one before that, if it is still kept."""
+    @rule(which=chance, by=either, times=st.integers(1, 2), late=st.booleans())
+    def restore(self, which: int, by: int, times: int, late: bool = False) -> None:
+        """The disk before is given back; and the one before that, if it is still kept.
+        Then the replace that was undone may come late."""
 
         async def all_of_it() -> None:
             for _ in range(times):
@@ -133,6 +134,9 @@ class AdapterContract(Looking, RuleBasedStateMachine):
                 if believed.disk.stem:
                     ask = self._restore(believed, believed.disk.stem)
                     await self._give(believed, ask, by)
+                undone = [each for each in believed.asks if each.key in believed.undone]
+                if late and undone and believed.open is None:
+                    await self._repeat(believed, undone[-1], by)
 
         self._do(all_of_it())
 
