@@ -338,6 +338,8 @@ def explain_instance(run: Run, instance: str, waiting: Sequence[Command]) -> Ins
 
 
 def _standing(run: Run, index: int, phase: str) -> str:
+    if phase.startswith("pending") and run.state in TERMINAL:
+        return STANDING[phase].replace("waiting for a batch", "not touched")
     if not phase.startswith("skipped"):
         return STANDING[phase]
     version, target = run.ledger.versions.cells()[index], run.charter.target

@@ -13,6 +13,7 @@ from rollproof.cli.program import Options
 from rollproof.cli.summary import headline, wrapped
 from rollproof.explain import InstanceAnswer, Margin, Prospect, RunAnswer, Wait
 from rollproof.installation import Explanation, Installation
+from rollproof.plan import Plan
 
 LISTED = 6
 """Waits that a text names; --json names all."""
@@ -81,7 +82,7 @@ def explanation_text(found: Explanation) -> Iterator[str]:
         status = found.status
         yield f"{status.scale_set} to {status.target}, run {status.run}"
     if found.plan is not None:
-        yield from _planned(found)
+        yield from _planned(found, found.plan)
     elif found.instance is not None and found.whole is not None:
         yield from _instance(found, found.instance, found.whole)
     elif found.whole is not None and found.status is not None:
@@ -89,17 +90,16 @@ def explanation_text(found: Explanation) -> Iterator[str]:
         yield from _whole(found, found.whole)
 
 
-def _planned(found: Explanation) -> Iterator[str]:
-    assert found.plan is not None
+def _planned(found: Explanation, planned: Plan) -> Iterator[str]:
     begun = "has not seen its fleet yet" if found.status else "was never upgraded"
     yield f"{found.scale_set} {begun}; a run that began now:"
     if found.place is None:
-        yield plan_text(found.plan)
+        yield plan_text(planned)
     elif found.place.batch is None:
         yield from wrapped(f"instance {found.place.instance} would not be touched:")
         yield from wrapped(found.place.why)
     else:
-        batches = len(found.plan.batches)
+        batches = len(planned.batches)
         yield from wrapped(
             f"instance {found.place.instance} would be in batch {found.place.batch} of "
             f"{batches}, if nothing fails"
@@ -166,7 +166,7 @@ def _waits(waits: Sequence[Wait]) -> Iterator[str]:
 
 
 def _margin(margin: Margin, *, over: bool) -> str:
-    words = "unhealthy" if margin.requirement == "R4.1" else "of those touched failed"
+    words = "unhealthy" if margin.requirement == "R4.1" else "touched failed"
     numbers = (
         f"{margin.part} of {margin.whole} {words}, {margin.allowed} ({margin.percent} %) "
         f"may be ({margin.requirement})"

@@ -144,12 +144,18 @@ class Chronicle:
             self._moments.pop(name, None)  # should it come back, it is another life
             self._say(event.at, name, kind, None, "vanished from the set")
             return
+        was = self._phases.get(name)
         self._phases[name] = phase
         self._seen.pop(name, None)
-        self._moments.setdefault(name, {}).setdefault(phase, event.at)
         why = self._reasons.why(name) or "no reason was recorded"
-        text = _TOLD[phase].format(batch=run.batches, target=run.charter.target, why=why)
-        self._say(event.at, name, kind, phase, text)
+        for entered in _path(happening.rows, was, phase):
+            self._moments.setdefault(name, {}).setdefault(entered, event.at)
+            # Of a whole fleet only those that move are told of, not those first seen.
+            if was is not None or self._only or not entered.startswith(("pending", "skipped")):
+                text = _TOLD[entered].format(
+                    batch=run.batches, target=run.charter.target, why=why
+                )
+                self._say(event.at, name, kind, entered, text)
 
     def _say(self, at: int, name: str, event: str, phase: str | None, text: str) -> None:
         self.entries.append(Entry(at=at, instance=name, event=event, phase=phase, text=text))
@@ -188,3 +194,14 @@ class Chronicle:
         """When the instance first entered one of the phases."""
         entered = self._moments.get(name, {})
         return min((entered[phase] for phase in phases if phase in entered), default=None)
+
+
+def _path(rows: Iterable[str], was: str | None, phase: str) -> list[str]:
+    """The phases that one event led an instance through: a failed one is given its disk
+    back at once."""
+    path, at = [], was
+    for row in (ROWS[name] for name in rows):
+        if at != phase and row.leaves == at and at is not None and row.enters is not None:
+            at = row.enters
+            path.append(at)
+    return path if at == phase else [phase]
