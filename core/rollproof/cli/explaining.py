@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import attrs
 from rollproof.cli.asking import plan_json, plan_text
 from rollproof.cli.output import answer, instant, local_time, status_json
 from rollproof.cli.program import Options
-from rollproof.cli.summary import headline, wrapped
+from rollproof.cli.summary import WIDTH, headline, wrapped
 from rollproof.explain import InstanceAnswer, Margin, Prospect, RunAnswer, Wait
 from rollproof.installation import Explanation, Installation
 from rollproof.plan import Plan
@@ -111,10 +112,7 @@ def _whole(found: Explanation, whole: RunAnswer) -> Iterator[str]:
         yield from wrapped(f"it ended: {whole.over}")
     if found.why:
         yield from wrapped(f"why: {found.why}")
-    least = min((len(each.held_back_by) for each in whole.prospects), default=0)
-    for each in whole.prospects:
-        if len(each.held_back_by) == least:
-            yield from _prospect(each)
+    yield from _nearest(whole.prospects)
     yield from _waits(whole.waits)
     yield "thresholds:"
     for margin in whole.margins:
@@ -128,7 +126,7 @@ def _instance(found: Explanation, told: InstanceAnswer, whole: RunAnswer) -> Ite
         if value
     )
     where = f" ({place})" if place else ""
-    yield f"instance {told.instance}{where}: {told.standing}"
+    yield from _line(f"instance {told.instance}{where}: {told.standing}")
     if found.why:
         yield from wrapped(f"why: {found.why}")
     if found.outcome:
@@ -141,9 +139,17 @@ def _instance(found: Explanation, told: InstanceAnswer, whole: RunAnswer) -> Ite
         yield from wrapped(f"it will be in batch {told.batch} from now, if nothing fails")
     if told.order:
         yield from wrapped(told.order)
-    for each in told.prospects:
+    for each in [p for p in told.prospects if p.open] or told.prospects:
         yield from _prospect(each)
     yield from _waits(told.waits)
+
+
+def _nearest(prospects: Sequence[Prospect]) -> Iterator[str]:
+    """Those rows that least is missing for; --json names all."""
+    least = min((len(each.held_back_by) for each in prospects), default=0)
+    for each in prospects:
+        if len(each.held_back_by) == least:
+            yield from _prospect(each)
 
 
 def _prospect(each: Prospect) -> Iterator[str]:
@@ -157,10 +163,14 @@ def _prospect(each: Prospect) -> Iterator[str]:
             yield from wrapped(f"  released by: {condition.release}")
 
 
+def _line(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+
+
 def _waits(waits: Sequence[Wait]) -> Iterator[str]:
     for each in waits[:LISTED]:
         about = f" of instance {each.instance}" if each.instance else ""
-        yield f"waiting for {each.verb.value}{about} until {local_time(each.until)}"
+        yield from _line(f"waiting for {each.verb.value}{about} until {local_time(each.until)}")
     if len(waits) > LISTED:
         yield f"  ... and {len(waits) - LISTED} more; --json lists all"
 

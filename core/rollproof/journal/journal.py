@@ -2,7 +2,8 @@
 
 A *turn* is one transaction: the events worked in, the rows they took, the commands they
 opened and closed, and the run's state afterwards.  Nothing is done in the world before
-its turn is committed, and what is committed is never changed (the write-ahead rule).
+its turn is committed, and what is committed is never changed (the write-ahead rule); only
+`prune` removes the events of runs that ended, whole runs at a time.
 
 Several processes may read, declare and post at once.  Turns are recorded by one: the
 host that holds the home (see `rollproof.host`).
