@@ -37,7 +37,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "command-line.md"
 STATUS_KEYS = {
     *("run", "scale_set", "state", "running_status", "cause", "cause_text", "held"),
     *("started_by", "target", "started_at", "last_action_at", "ended_at", "batches"),
-    *("progress", "rollback_info", "error"),
+    *("progress", "rollback_info", "error", "target_image", "last_action", "pruned_at"),
 }
 
 

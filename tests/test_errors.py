@@ -20,6 +20,7 @@ EXAMPLES = [
     errors.UnknownImageVersion("web-os", "1.0.9", ("1.0.0",)),
     errors.UnknownRun("run-1", ("run-2",)),
     errors.UnknownInstance("i-1", ("i-2",)),
+    errors.RunPruned("run-1"),
     errors.RunActive("web", "run-1"),
     errors.NothingRunning("web"),
     errors.HomeInUse("/srv/rollproof", 7),

@@ -41,6 +41,8 @@ class Charter:
     target: str
     """The image version every instance is brought to; fixed for the run (S10)."""
     limits: Limits[int]
+    image: str = ""
+    """`ImageReference.name` of what the target is a version of, for people (R7.1)."""
     cross_zone: bool = False
     """A batch may be drawn from several zones (R4.2)."""
     unhealthy_first: bool = False
@@ -108,6 +110,7 @@ def draw_up(
         run=run,
         scale_set=scale_set.name,
         target=str(target),
+        image=scale_set.image_reference.name,
         limits=Limits(
             max_batch=policy.max_batch_instance_percent,
             max_unhealthy=policy.max_unhealthy_instance_percent,

@@ -9,7 +9,8 @@ RollproofError
  │  ├ UnknownImage
  │  ├ UnknownImageVersion
  │  ├ UnknownRun
- │  └ UnknownInstance
+ │  ├ UnknownInstance
+ │  └ RunPruned              its events were removed
  ├ Conflict                  right in itself, but not now
  │  ├ RunActive
  │  ├ NothingRunning
@@ -238,6 +239,19 @@ class UnknownInstance(NotFound):
     def __str__(self) -> str:
         todo = _suggestion(self.instance, self.known, "List the instances to see their ids.")
         return f"no instance has the id {self.instance!r}. {todo}"
+
+
+@frozen
+class RunPruned(NotFound):
+    """The events of the run were removed from the journal."""
+
+    message = (
+        "the events of run {e.run!r} were pruned from the journal; its line in the "
+        "history is all that is left. Restore an older copy of the journal to see them."
+    )
+
+    run: str
+    """The run asked for."""
 
 
 class Conflict(RollproofError):

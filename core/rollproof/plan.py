@@ -42,7 +42,7 @@ from rollproof.events import (
 from rollproof.fleet import Health, Instance
 from rollproof.ledger import CODE, news
 from rollproof.rules import batch_bound, share
-from rollproof.run import Run, new_run
+from rollproof.run import Run, expects, new_run
 from rollproof.states import TERMINAL, Cause, State
 from rollproof.status import CAUSES
 from rollproof.step import step
@@ -262,6 +262,26 @@ def remaining(run: Run) -> Remaining | None:
     )
 
 
+def upcoming(run: Run, waiting: Sequence[Command]) -> tuple[tuple[str, ...], ...]:
+    """The batches that ``run`` will still begin if nothing fails or falls ill from now on,
+    and nobody holds it; ids in the order in which they are claimed.  ``waiting`` are the
+    commands without an outcome.  Empty before the first survey."""
+    run, queue, batches = _fork(run), deque(waiting), []
+    if run.counts.held:
+        run, commands = step(run, Resume(0))
+        queue.extend(commands)
+    while queue:
+        command = queue.popleft()
+        if not expects(run, command):  # a look that was asked for before a hold
+            continue
+        run, commands = step(run, _kind(run, command))
+        queue.extend(commands)
+        batch = tuple(c.instance for c in commands if c.verb is Verb.REPLACE)
+        if batch:
+            batches.append(batch)
+    return tuple(batches)
+
+
 # -- a run in imagination ---------------------------------------------------------------
 
 _OUTLOOK: Final = {
@@ -329,6 +349,17 @@ def _ruinous(run: Run, command: Command) -> Event:
             return _smooth(run, command._replace(version=before))
         case Verb.RESTORE:
             return Restored(0, command.instance, command.attempt)
+        case _:
+            return _smooth(run, command)
+
+
+def _kind(run: Run, command: Command) -> Event:
+    """The world in which nothing fails from now on, not even a restore under way."""
+    match command.verb:
+        case Verb.RESTORE:
+            return Restored(0, command.instance, command.attempt)
+        case Verb.WATCH if command.version is None:  # any but the target
+            return _smooth(run, command._replace(version=""))
         case _:
             return _smooth(run, command)
 

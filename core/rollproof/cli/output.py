@@ -69,7 +69,9 @@ def status_json(status: RunStatus) -> dict[str, Any]:
         "started_by": status.started_by.value,
         "target": status.target,
         "undoes": status.undoes or None,
+        "target_image": image_json(status.image, status.target),
         "started_at": instant(status.started_at),
+        "last_action": status.last_action.value,
         "last_action_at": instant(status.last_action_at),
         "ended_at": instant(status.ended_at),
         "batches": status.batches,
@@ -86,7 +88,15 @@ def status_json(status: RunStatus) -> dict[str, Any]:
             "error": rollback.error,
         },
         "error": status.error,
+        "pruned_at": instant(status.pruned_at),
     }
+
+
+def image_json(image: str, version: str) -> dict[str, str]:
+    """A version of an image, in the form in which the image is named (R7.1)."""
+    parts = image.split("~")  # as `ImageReference.name` joins the platform's three
+    names = ("publisher", "offer", "sku") if len(parts) == 3 else ("image",)
+    return {**dict(zip(names, parts, strict=True)), "version": version}
 
 
 def failures_json(failures: Sequence[Failure]) -> list[dict[str, Any]]:

@@ -13,25 +13,34 @@
 
 Nothing here prints.  From the bottom: `terms` (which version, what a run is called),
 `sets` (what was applied), `fleets` (made and seen), `runs` (opened and found again),
-`following` (a run as its journal tells it), `reasons` (of failures), `hosting` (keeping a
-run alive), `installation` (the whole).
+`following` (a run as its journal tells it), `reasons` (of failures), `timeline` (of an
+instance), `explaining` (what holds it back), `hosting` (keeping a run alive),
+`installation` (the whole).
 """
 
+from rollproof.history import Filter
+from rollproof.installation.explaining import Explanation
 from rollproof.installation.fleets import LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Happening, Quiet
 from rollproof.installation.hosting import Ended
 from rollproof.installation.installation import Installation
 from rollproof.installation.reasons import Failure, Reasons
+from rollproof.installation.runs import Pruned
+from rollproof.installation.timeline import Timeline
 
 __all__ = [
     "Audience",
     "Ended",
+    "Explanation",
     "Failure",
+    "Filter",
     "Follower",
     "Happening",
     "Installation",
     "LocalSetView",
+    "Pruned",
     "Quiet",
     "Reasons",
     "Shape",
+    "Timeline",
 ]

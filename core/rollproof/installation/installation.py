@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -11,19 +12,22 @@ from typing import Self
 from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.store import ImageStore
 from rollproof.charter import Charter, draw_up
-from rollproof.errors import RunActive
+from rollproof.errors import RunActive, RunPruned, UnknownInstance, UnknownRun
 from rollproof.events import Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
+from rollproof.history import SHOWN, Filter
 from rollproof.host import Home, status_of, wall_clock
 from rollproof.images import ImageVersion
+from rollproof.installation.explaining import Explanation, explained, foreseen, has_seen
 from rollproof.installation.fleets import Fleets, LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Quiet
 from rollproof.installation.hosting import Ended, Waiting
 from rollproof.installation.reasons import Reasons
-from rollproof.installation.runs import Runs
+from rollproof.installation.runs import Pruned, Runs
 from rollproof.installation.sets import Sets
 from rollproof.installation.terms import name_of_run, target_of
-from rollproof.journal import Journal, Replay
+from rollproof.installation.timeline import Chronicle, Timeline
+from rollproof.journal import Journal, Replay, RunRecord
 from rollproof.plan import Plan, plan
 from rollproof.rollback import draw_up_rollback
 from rollproof.status import RunStatus
@@ -175,7 +179,7 @@ class Installation:
         record = self._runs.record(name)
         if record is None:
             return None
-        reasons = Reasons(self.scale_set(record.charter.scale_set).health)
+        reasons = self._reasons(record)
         follower = Follower(self._journal, record.charter.run)
         for happening in follower.news():
             reasons.hears(happening)
@@ -186,9 +190,65 @@ class Installation:
         run = self._runs.active(scale_set)
         return asyncio.run(self._waiting(run, audience).watched())
 
-    def history(self, scale_set: str, *, everything: bool = False) -> tuple[RunStatus, ...]:
-        """The last 5 runs of the past 2 months, newest first, or all of them (R7.1)."""
-        return tuple(map(status_of, self._runs.history(scale_set, everything=everything)))
+    def history(
+        self, scale_set: str, asked: Filter | None = None, *, everything: bool = False
+    ) -> tuple[RunStatus, ...]:
+        """The last 5 runs of the past 2 months, newest first, or those asked for (R7.1);
+        ``everything`` as in `Filter`.  Raises UnknownScaleSet."""
+        return self._runs.history(scale_set, asked or Filter(everything=everything))
+
+    def timeline(self, name: str, instance: str | None = None) -> Timeline:
+        """What became of the instances of the latest run of a set, or of the run of this
+        id, and when; or of one instance (R7.1).
+
+        Raises UnknownScaleSet, UnknownRun (also for a set that never had one),
+        UnknownInstance, RunPruned.
+        """
+        record = self._recorded(name)
+        chronicle = Chronicle(self._reasons(record), instance)
+        follower = Follower(self._journal, record.charter.run)
+        for happening in follower.news():
+            chronicle.hears(happening)
+        if instance is not None and not chronicle.entries:
+            members = tuple(name for name, _ in follower.run.ledger.members())
+            raise UnknownInstance(instance, members)
+        return chronicle.told(follower.run)
+
+    def prune(
+        self,
+        scale_set: str | None = None,
+        *,
+        older_than: timedelta = timedelta(days=90),
+        keep: int = SHOWN,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Remove the events of runs that ended longer ago than that, of one set or of all.
+
+        The newest ``keep`` of each set keep theirs, and a run under way does.  The line in
+        the history stays.  With ``dry_run`` nothing is removed.  Raises UnknownScaleSet, or
+        InvalidFields for a negative ``keep``.
+        """
+        return self._runs.prune(scale_set, older_than, keep, dry_run=dry_run)
+
+    def explain(self, name: str, instance: str | None = None) -> Explanation:
+        """Which rule holds what back, with the numbers, and what would release it (N5).
+
+        Of the latest run of a set, or the run of this id; for a set that never had one, of
+        a run that might begin.  ``instance`` asks about one instance.  Raises
+        UnknownScaleSet, UnknownRun, UnknownInstance, RunPruned, and what `plan` raises.
+        """
+        if self._runs.record(name) is None:
+            return foreseen(None, self.plan(name), instance)
+        record = self._recorded(name)
+        reasons = self._reasons(record)
+        follower = Follower(self._journal, record.charter.run)
+        for happening in follower.news():
+            reasons.hears(happening)
+        if not has_seen(follower.run):
+            planned = plan(record.charter, self._fleets.observe(record.charter.scale_set))
+            return foreseen(status_of(record), planned, instance)
+        outbox = self._journal.outbox(record.charter.run)
+        return explained(status_of(record), follower.run, reasons, outbox, instance)
 
     def pause(self, scale_set: str) -> bool:
         """No further batch (N6).  True when a process hosts the run and will see to it;
@@ -289,6 +349,18 @@ class Installation:
     @property
     def _runs(self) -> Runs:
         return Runs(self.home, self._journal, self._sets)
+
+    def _reasons(self, record: RunRecord) -> Reasons:
+        return Reasons(self.scale_set(record.charter.scale_set).health)
+
+    def _recorded(self, name: str) -> RunRecord:
+        """The record of a run that has its events."""
+        record = self._runs.record(name)
+        if record is None:
+            raise UnknownRun(name)
+        if record.pruned_at is not None:
+            raise RunPruned(record.charter.run)
+        return record
 
     def _waiting(self, run: str, audience: Audience | None) -> Waiting:
         return Waiting(self.home, self._journal, self._sets, run, audience or Quiet())

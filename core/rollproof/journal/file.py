@@ -73,6 +73,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ) STRICT;
     CREATE INDEX inbox_waiting ON inbox (id) WHERE taken = 0;
     """,
+    """
+    CREATE TABLE pruned (
+        run TEXT PRIMARY KEY REFERENCES run (id),
+        at INTEGER NOT NULL,
+        digest BLOB NOT NULL        -- of the last event removed
+    ) STRICT;
+    """,
 )
 """The script that brings a journal from version n to n + 1, at place n."""
 
@@ -166,6 +173,14 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise DamagedJournal(str(path), verdict)
+
+
+def shrink(connection: sqlite3.Connection, path: Path) -> None:
+    """Give the space of what was deleted back to the system, by writing the file anew.
+    Nobody else can write meanwhile."""
+    with explained(path):
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 @contextmanager
