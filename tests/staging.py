@@ -369,3 +369,4 @@ def one_of_each(stage: Stage) -> Iterator[Event]:
     yield Pause(stage.at)
     yield Resume(stage.at)
     yield Fault(stage.at, "why")
+    yield Fault(stage.at, "a token", Cause.CREDENTIALS)

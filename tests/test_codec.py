@@ -71,7 +71,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Cancel, TIMES, st.sampled_from(Cause), st.booleans()),
     st.builds(Pause, TIMES),
     st.builds(Resume, TIMES),
-    st.builds(Fault, TIMES, TEXTS),
+    st.builds(Fault, TIMES, TEXTS, st.sampled_from(Cause)),
 )
 COMMANDS = st.builds(Command, st.sampled_from(Verb), TEXTS, NUMBERS, TIMES, st.none() | TEXTS)
 LIMITS = st.builds(Limits[int], *[NUMBERS] * len(Limits._fields))

@@ -316,6 +316,7 @@ def said() -> st.SearchStrategy[list[tuple[int, Event]]]:
         Pause(5),
         Resume(5),
         Fault(5, "lost"),
+        Fault(5, "a token", Cause.CREDENTIALS),
         Observed(5, unwell),
         Vanished(5, "i1"),
     ]

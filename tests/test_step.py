@@ -43,6 +43,7 @@ from staging import (
 )
 
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}
+EXPIRED = Fault(5, "the token expired", Cause.CREDENTIALS)
 
 
 class TestBatches:
@@ -334,6 +335,58 @@ class TestEnding:
         stage = Stage.of(fleet(3)).begin().send(Fault(5, "disk full")).finish()
         assert (stage.state, stage.run.cause) == (State.CANCELLED, Cause.INTERNAL)
         assert stage.refuses(Fault(6, "again"))
+
+
+class TestCredentials:
+    """R4.10: the run fails, and what failed of its batch is left as it is."""
+
+    def test_the_batch_is_left_failed(self) -> None:
+        stage = Stage.of(fleet(10), **OPEN).begin().send(EXPIRED)
+        stage.send(ReplaceFailed(5, "i00", 1, "the token expired"))
+        stage.send(ReplaceFailed(5, "i01", 1, "the token expired"))
+        assert (stage.state, stage.run.cause) == (State.CANCELLED, Cause.CREDENTIALS)
+        assert stage.of_phase("failed_unhealthy") == ["i00", "i01"]
+
+    def test_any_other_fault_restores_it(self) -> None:
+        """The twin (R4.3)."""
+        stage = Stage.of(fleet(10), **OPEN).begin().send(Fault(5, "disk full"))
+        stage.send(ReplaceFailed(5, "i00", 1, "full"))
+        stage.send(ReplaceFailed(5, "i01", 1, "full"))
+        assert (stage.state, len(stage.of_phase("restoring"))) == (State.ROLLING_BACK, 2)
+
+    @pytest.mark.parametrize("expired", [True, False], ids=["expired", "the twin"])
+    def test_no_restore_begins_after_it(self, expired: bool) -> None:
+        """A restore under way is finished; who waits for its end, for want of headroom
+        (S6), is left failed."""
+        names = ("i00", "i01", "i02")
+        stage = Stage.of(fleet(15), bad=names).begin().replaced(*names)
+        stage.overdue(Verb.WATCH, "i00", "i01")
+        for name, health in (("i00", HEALTHY), ("i01", HEALTHY), ("i13", ILL), ("i14", ILL)):
+            stage.change(name, health=health).observed(name)
+        stage.overdue(Verb.WATCH, "i02")
+        assert stage.of_phase("restoring") == ["i00", "i02"]
+        if expired:
+            stage.send(EXPIRED)
+        for name in ("i00", "i02"):
+            stage.send(RestoreFailed(stage.at, name, 1, "the token expired"))
+        after = (
+            (State.CANCELLED, "failed_healthy")
+            if expired
+            else (State.ROLLING_BACK, "restoring")
+        )
+        assert (stage.state, stage.phases["i01"]) == after
+
+    def test_a_cause_that_came_before_stands(self) -> None:
+        """R8: and its restores go on."""
+        stage = Stage.of(fleet(10), **OPEN).begin().send(Cancel(4))
+        assert stage.refuses(EXPIRED)
+        stage.send(ReplaceFailed(5, "i00", 1, "full")).replaced("i01").observed("i01")
+        assert (stage.run.cause, stage.of_phase("restoring")) == (Cause.USER, ["i00"])
+
+    def test_nobody_else_is_touched(self) -> None:
+        """S8."""
+        stage = Stage.of(fleet(10)).start().send(EXPIRED).finish()
+        assert (stage.state, stage.of_phase("replacing")) == (State.CANCELLED, [])
 
 
 class TestTheFleetChanges:

@@ -264,7 +264,7 @@ FLYING = ("replacing", "awaiting", "restoring", "recovering")
 QUIET = Bound(
     rows=(
         *("*_falls_ill", "*_recovers", "appear_*", "vanish_*", "exempt_*", "enlist_*"),
-        *("pause", "resume", "cancel", "opt_out", "force", "fault", "survey_overdue"),
+        *("pause", "resume", "cancel", "opt_out", "force", "fault*", "survey_overdue"),
     ),
     why="a quiet fleet, as the figures have it",
 )

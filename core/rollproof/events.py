@@ -127,10 +127,15 @@ class Resume:
 
 @attrs.frozen
 class Fault:
-    """The host met an error that it must not work around (R8)."""
+    """The host met an error that it must not work around (R8).
+
+    ``cause`` is `Cause.INTERNAL`, or `Cause.CREDENTIALS` when a credential has expired
+    (R4.10).
+    """
 
     at: int
     why: str
+    cause: Cause = Cause.INTERNAL
 
 
 Event = (

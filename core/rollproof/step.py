@@ -129,8 +129,9 @@ def _resume(turn: Turn, _event: Resume) -> None:
     turn.settle()
 
 
-def _fault(turn: Turn, _event: Fault) -> None:
-    turn.take_if_enabled(ROWS["fault"])
+def _fault(turn: Turn, event: Fault) -> None:
+    expired = event.cause is Cause.CREDENTIALS
+    turn.take_if_enabled(ROWS["fault_credentials" if expired else "fault"])
     turn.settle()
 
 

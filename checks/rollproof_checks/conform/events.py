@@ -52,6 +52,7 @@ ORDERS: Final[tuple[Event, ...]] = (
     Pause(AT),
     Resume(AT),
     Fault(AT, "why"),
+    Fault(AT, "a token", Cause.CREDENTIALS),
     Start(AT),
 )
 

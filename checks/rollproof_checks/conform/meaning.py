@@ -63,7 +63,9 @@ def meaning(run: Run, known: Seats, event: Event) -> Meaning | None:
     if state in TERMINAL:
         return NOTHING
     if isinstance(event, Fault):
-        return NOTHING if run.counts.stop else Meaning(("fault",), {})
+        expired = event.cause is Cause.CREDENTIALS
+        row = "fault_credentials" if expired else "fault"
+        return NOTHING if run.counts.stop else Meaning((row,), {})
     if isinstance(event, Observed):
         return _told(run, known, (event.instance,), ())
     if isinstance(event, Vanished):
