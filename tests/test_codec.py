@@ -83,6 +83,7 @@ CHARTERS = st.builds(
     target=TEXTS,
     limits=LIMITS,
     cross_zone=st.booleans(),
+    one_domain=st.booleans(),
     unhealthy_first=st.booleans(),
     started_by=st.sampled_from(StartedBy),
     pause=NUMBERS,

@@ -16,7 +16,7 @@ from hypothesis.stateful import invariant, precondition, rule, run_state_machine
 
 from rollproof import rules, table
 from rollproof import turn as turns
-from rollproof.batch import offer
+from rollproof.batch import EVERYWHERE, offer
 from rollproof.commands import Verb
 from rollproof.events import (
     Cancel,
@@ -52,7 +52,9 @@ def replayed(run: Run, events: list[Event]) -> Run:
 
 def order(run: Run) -> list[str]:
     """All that is pending, as batches would take it."""
-    return [run.ledger.roster.ids[i] for i in offer(run.ledger, None, unhealthy_first=False)]
+    return [
+        run.ledger.roster.ids[i] for i in offer(run.ledger, EVERYWHERE, unhealthy_first=False)
+    ]
 
 
 class Branching(RunMachine):
@@ -158,7 +160,11 @@ def a_batch_during_the_pause(patch: Patch) -> None:
 
 
 def a_batch_after_a_cancel(patch: Patch) -> None:
-    patch.setattr(table, "open_gates", lambda c, _p: (c.held == 0) & (c.gated == 0))
+    def open_gates(c: Any, _p: Any) -> bool:
+        by_threshold = c.stop in (Cause.FLEET_UNHEALTHY, Cause.UPGRADED_UNHEALTHY)
+        return c.held == c.gated == 0 and not by_threshold  # else a breach is found for ever
+
+    patch.setattr(table, "open_gates", open_gates)
 
 
 def success_unseen(patch: Patch) -> None:
@@ -217,7 +223,8 @@ def test_a_broken_rule_is_noticed(law: str, monkeypatch: Patch) -> None:
     """Each law of staging.py fails where the code breaks it."""
     breaks, said = BROKEN[law]
     breaks(monkeypatch)
-    with pytest.raises(AssertionError, match=said):
+    # ValueError: where ledger and counts part, the step itself may be the first to stumble.
+    with pytest.raises((AssertionError, ValueError), match=said):
         run_state_machine_as_test(RunMachine, settings=QUICK)
 
 

@@ -31,6 +31,9 @@ class Charter:
     limits: Limits[int]
     cross_zone: bool = False
     """A batch may be drawn from several zones (R4.2)."""
+    one_domain: bool = False
+    """A batch is drawn from one update domain, and one is finished before the next is
+    begun (R6.1)."""
     unhealthy_first: bool = False
     """Unhealthy instances are upgraded before healthy ones (R4.2)."""
     started_by: StartedBy = StartedBy.USER

@@ -28,6 +28,7 @@ class RecordJudge:
     def __init__(self, journal: Journal, charter: Charter) -> None:
         self._journal = journal
         self._zones: dict[str, str] = {}
+        self._domains: dict[str, str] = {}
         self._seq = 0
         self.run = new_run(charter)
         """The run as far as it was judged."""
@@ -51,6 +52,7 @@ class RecordJudge:
             if "succeed" in rows:
                 self.succeeded.append((event.instance.id, event.at))
         self._zones.update((instance.id, instance.zone) for instance in seen)
+        self._domains.update((instance.id, instance.update_domain) for instance in seen)
 
     def _judge(
         self, event: Event, after: Run, commands: tuple[Command, ...], rows: tuple[str, ...]
@@ -95,6 +97,8 @@ class RecordJudge:
         assert not any(others[phase] for phase in flying), "S5: one batch at a time"
         if not charter.cross_zone:
             assert len({self._zones[name] for name in names}) == 1, "R4.2: one zone"
+        if charter.one_domain:
+            assert len({self._domains[name] for name in names}) == 1, "R6.1: one domain"
         assert {command.version for command in batch} == {charter.target}, "S10"
 
     def judge_outbox(self) -> None:

@@ -46,6 +46,7 @@ def plan_json(planned: Plan) -> dict[str, Any]:
             {
                 "instances": list(batch.instances),
                 "zones": list(batch.zones),
+                "update_domains": list(batch.update_domains),
                 "unhealthy": batch.unhealthy,
                 "healthy_left": batch.healthy_left,
             }
