@@ -85,6 +85,7 @@ def draw_up(
             paced=int(pause > 0),
         ),
         cross_zone=policy.enable_cross_zone_upgrade,
+        one_domain=scale_set.service_fabric is not None,
         unhealthy_first=policy.prioritize_unhealthy_instances,
         started_by=started_by,
         pause=pause,

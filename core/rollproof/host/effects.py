@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from rollproof.adapters.provider import Provider
 from rollproof.commands import Command, Verb
-from rollproof.errors import OperationFailed, OutcomeUnknown
+from rollproof.errors import CredentialExpired, OperationFailed, OutcomeUnknown
 from rollproof.events import (
     Event,
     Fault,
@@ -30,6 +30,7 @@ from rollproof.fleet import Instance
 from rollproof.images import ImageVersion
 from rollproof.ledger import news
 from rollproof.run import Run
+from rollproof.states import Cause
 
 log = logging.getLogger("rollproof.host")
 
@@ -67,10 +68,18 @@ async def carry_out(setting: Setting, provider: Provider, run: Run, command: Com
     """
     try:
         await _EFFECTS[command.verb](setting, provider, run, command)
+    except CredentialExpired as error:  # while looking: nothing failed that could be named
+        setting.report(run.charter.run, _expired(setting, error))
     except Exception as error:
         name = run.charter.run
         log.exception("%s: the provider's answer makes no sense", command.key(name))
         setting.report(name, Fault(setting.now(), f"{type(error).__name__}: {error}"))
+
+
+def _expired(setting: Setting, error: CredentialExpired) -> Fault:
+    """What stops the run (R4.10)."""
+    why = f"credential {error.credential!r} has expired, {error.why} (R4.10)"
+    return Fault(setting.now(), why, Cause.CREDENTIALS)
 
 
 async def _survey(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
@@ -94,6 +103,8 @@ async def _replace(setting: Setting, provider: Provider, run: Run, command: Comm
     try:
         await _insist(setting, key, lambda: provider.replace(key, instance, version))
     except OperationFailed as error:
+        if isinstance(error, CredentialExpired):  # first: its failure is not to be restored
+            setting.report(name, _expired(setting, error))
         outcome: Event = ReplaceFailed(setting.now(), instance, attempt, error.why)
     else:
         outcome = Replaced(setting.now(), instance, attempt)
@@ -107,6 +118,8 @@ async def _restore(setting: Setting, provider: Provider, run: Run, command: Comm
     try:
         await _insist(setting, key, lambda: provider.restore(key, instance, undoes))
     except OperationFailed as error:
+        if isinstance(error, CredentialExpired):
+            setting.report(name, _expired(setting, error))
         outcome: Event = RestoreFailed(setting.now(), instance, attempt, error.why)
     else:
         outcome = Restored(setting.now(), instance, attempt)

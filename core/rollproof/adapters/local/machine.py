@@ -12,6 +12,7 @@ replace, never to one from an earlier run.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ from rollproof.adapters.files import locked, point, pointed, read_json, write_js
 from rollproof.adapters.local import disks, process
 from rollproof.adapters.local.addresses import free
 from rollproof.adapters.local.layout import Home
-from rollproof.adapters.local.provision import Step, provision, provisioned
+from rollproof.adapters.local.provision import Step, provision, provisioned, set_up_by
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import AddressInUse, OperationFailed
 from rollproof.health import PowerState
@@ -76,13 +77,19 @@ class Machine:
             self._boot()
             disks.prune(self.home)
 
-    def replace(self, key: str, version: ImageVersion) -> None:
-        """The law of `Provider.replace`. Raises NotFound, AddressInUse, OSError."""
+    def replace(
+        self, key: str, version: ImageVersion, admit: Callable[[], None] = lambda: None
+    ) -> None:
+        """The law of `Provider.replace`. Raises NotFound, AddressInUse, OSError.
+
+        `admit` is called before anything is changed, and may raise to prevent it.
+        """
         with locked(self.home.lock):
             current = disks.stamp(pointed(self.home.os))
             if current is None or current.key != key:
                 if key in self._spent():
                     return  # done, and superseded since
+                admit()
                 disks.keep_current(self.home)
                 disk = self._disk(key, version)
                 process.power_off(self.home, self.grace)
@@ -117,6 +124,10 @@ class Machine:
             disk=shown.name if shown else "",
             provisioned=provisioned(shown, self.steps),
         )
+
+    def up_to_date(self) -> bool:
+        """Whether its disk was set up by the latest model (R2.3)."""
+        return set_up_by(pointed(self.home.os), self.steps)
 
     def _disk(self, key: str, version: ImageVersion) -> Path:
         content = self.images.path(self.image, version)

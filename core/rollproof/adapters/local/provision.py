@@ -20,6 +20,7 @@ from rollproof.adapters.local.process import end, spawn
 from rollproof.fleet import ScaleSet, provisioning_order
 
 RECORD = ".rollproof-provision.json"
+MODEL = ".rollproof-model.json"  # what the disk was set up by, to be known as the latest (R2.3)
 CUSTOM_DATA = "custom-data:"  # no extension's name has a colon
 CUSTOM_DATA_TIMEOUT = 300.0  # seconds; as long as an extension has by default
 
@@ -63,6 +64,8 @@ def provision(
     """Run the steps that this disk has not finished yet. A failed one is not repeated."""
     todo = tuple(todo)
     record = disk / RECORD
+    if not record.exists():
+        write_json(disk / MODEL, _spelled(todo))
     results: dict[str, str] = read_json(record, None) or {step.name: OPEN for step in todo}
     for step in todo:
         if results.get(step.name) not in _UNFINISHED:  # finished, or newer than the disk
@@ -74,6 +77,15 @@ def provision(
             write_json(record, {**results, step.name: UNDER_WAY})
             results[step.name] = _run(home, disk, step, environment)
         write_json(record, results)
+
+
+def set_up_by(disk: Path | None, todo: tuple[Step, ...]) -> bool:
+    """Whether a disk was set up by these very steps (R2.3)."""
+    return disk is not None and read_json(disk / MODEL, None) == _spelled(todo)
+
+
+def _spelled(todo: tuple[Step, ...]) -> list[list[object]]:
+    return [[step.name, [*step.command], [*step.after], step.timeout] for step in todo]
 
 
 def _run(home: Home, disk: Path, step: Step, environment: Mapping[str, str]) -> str:
