@@ -82,6 +82,7 @@ CHARTERS = st.builds(
     scale_set=TEXTS,
     target=TEXTS,
     limits=LIMITS,
+    image=TEXTS,
     cross_zone=st.booleans(),
     one_domain=st.booleans(),
     unhealthy_first=st.booleans(),

@@ -29,6 +29,9 @@ class Charter:
     target: str
     """The image version every instance is brought to; fixed for the run (S10)."""
     limits: Limits[int]
+    image: str = ""
+    """Name of the image whose version the target is: fixed, too, so that an edited model
+    changes the sku by the next run and never in the middle of one (R1.5, S10)."""
     cross_zone: bool = False
     """A batch may be drawn from several zones (R4.2)."""
     one_domain: bool = False
@@ -76,6 +79,7 @@ def draw_up(
         run=run,
         scale_set=scale_set.name,
         target=str(target),
+        image=scale_set.image_reference.name,
         limits=Limits(
             max_batch=policy.max_batch_instance_percent,
             max_unhealthy=policy.max_unhealthy_instance_percent,

@@ -138,7 +138,7 @@ class ScaleSet(Declared):
         default=(),
         metadata=declare(
             tables(*KINDS.values()),
-            "Health sources beside the first; automatic upgrades admit none.",
+            "Health sources beside the first, written like it; automatic upgrades admit none.",
             "R2.2",
         ),
     )

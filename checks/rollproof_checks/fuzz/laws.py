@@ -67,6 +67,7 @@ class RecordJudge:
         if any(command.verb is Verb.RESTORE for command in commands):
             on_breach = limits.restore_on_breach and cause in THRESHOLDS
             assert limits.rollback or on_breach, "R4.8: nothing is rolled back"
+            assert self.run.cause is not Cause.CREDENTIALS, "R4.10: what failed is left failed"
 
     def _judge_batch(
         self, event: Event, after: Run, batch: list[Command], claims: list[str]

@@ -40,7 +40,8 @@ class Sight:
     boot: str
     """Tells one start of the server from the next."""
     version: str | None
-    """Image version the running server was started from (S9)."""
+    """Image version the running server was started from (S9): "image@version" where that
+    is another image than the model's, which no version of this one equals (R1.5)."""
     disk: str
     """Name of the OS disk."""
     provisioned: bool | None
@@ -120,10 +121,15 @@ class Machine:
         return Sight(
             power_state=PowerState.RUNNING if running else PowerState.STOPPED,
             boot=f"{running.pid} {running.create_time()}" if running else "",
-            version=mark.version if mark else None,
+            version=self._seen_version(mark),
             disk=shown.name if shown else "",
             provisioned=provisioned(shown, self.steps),
         )
+
+    def _seen_version(self, mark: disks.Stamp | None) -> str | None:
+        if mark is None or mark.image == self.image:
+            return mark.version if mark else None
+        return f"{mark.image}@{mark.version}"
 
     def up_to_date(self) -> bool:
         """Whether its disk was set up by the latest model (R2.3)."""

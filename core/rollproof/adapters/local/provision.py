@@ -108,7 +108,9 @@ def provisioned(disk: Path | None, todo: tuple[Step, ...]) -> bool | None:
     """True when every step succeeded, False when one failed, None while that is open."""
     results = read_json(disk / RECORD, None) if disk is not None else None
     if results is None:
-        return None if todo else True
+        # A disk that was to run nothing is done, whatever later models run (R2.3).
+        model = read_json(disk / MODEL, None) if disk is not None else None
+        return True if model == [] or not todo else None
     found = set(results.values())
     if found - {SUCCEEDED, *_UNFINISHED}:
         return False
