@@ -70,7 +70,7 @@ def test_one_update_domain_after_the_other(found: list[Member]) -> None:
     """R4.2: the first zone by name, its domains by name, its instances by id."""
     ledger = surveyed(found).ledger
     ground = next_ground(ledger)
-    assert ground == (min(its for its, _, _ in found), None)
+    assert ground == Ground(min(its for its, _, _ in found))
     places = [
         (ledger.roster.place_of(i).update_domain, ledger.roster.ids[i])
         for i in offer(ledger, ground, unhealthy_first=False)

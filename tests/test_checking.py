@@ -13,6 +13,7 @@ from rollproof.adapters.local import write_sample_image
 from rollproof.charter import StartedBy
 from rollproof.eligibility import Standing
 from rollproof.errors import Ineligible, InvalidFields, UnknownScaleSet
+from rollproof.events import Replaced
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
 from rollproof.installation import Happening, Installation, Quiet, Shape
@@ -230,6 +231,45 @@ class TestTheWayBack:
         assert set(ground.versions().values()) == {"1.1.0"}
         automatic = here.scale_set("web").upgrade_policy.automatic_os_upgrade_policy
         assert automatic.enable_automatic_os_upgrade  # 5: enabled
+
+
+class TestServiceFabric:
+    """R6.1: a set that Service Fabric manages, one update domain after the other."""
+
+    def test_a_real_fleet(self, ground: Ground, here: Installation) -> None:
+        text = (
+            '[service_fabric]\ncluster_durability = "Silver"\n'
+            'extension_durability = "Silver"\nextension_handler_version = "1.1"\n'
+        )
+        ground.publish()
+        here.apply(extended(ground, text))
+        here.create_local("web", Shape(instances=4, zones=2, update_domains=2), version="1.0.0")
+        assert here.check("web").eligible
+        foreseen = here.plan("web", "1.1.0")
+        assert [batch.update_domains for batch in foreseen.batches] == [("0",)] * 2 + [
+            ("1",)
+        ] * 2
+        planned = ground.rollproof("plan", "web", "--to", "1.1.0").out
+        assert "in update domain 0" in planned
+        domains = {each.id: each.update_domain for each in here.list_local()[0].members}
+        order: list[str] = []
+
+        class Watches(Quiet):
+            def hears(self, happening: Happening) -> None:
+                if type(happening.event) is Replaced:
+                    order.append(domains[happening.event.instance])
+
+        here.run("web", "1.1.0", started_by=StartedBy.PLATFORM, audience=Watches())
+        assert order == ["0", "0", "1", "1"]
+
+    def test_each_violated_rule_by_its_name(self, ground: Ground, here: Installation) -> None:
+        text = (
+            '[service_fabric]\ncluster_durability = "Bronze"\n'
+            'extension_durability = "Gold"\nextension_handler_version = "1.0"\n'
+        )
+        here.apply(extended(ground, text))
+        violated = [each.code for each in here.check("web").items if each.remedy]
+        assert violated == ["DurabilityTooLow", "DurabilityDiffers", "HandlerVersionTooOld"]
 
 
 class TestSku:

@@ -46,14 +46,19 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    handler = type("Handler", (Answers,), {"asked": [], "held": threading.Event()})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
+    held = threading.Event()
+
+    class Handler(Answers):
+        pass
+
+    Handler.asked, Handler.held = [], held
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
         made.daemon_threads = True
         threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield made
         finally:
-            handler.held.set()
+            held.set()
             made.shutdown()
 
 

@@ -261,6 +261,7 @@ class TestCredentials:
         assert (status.progress.successful, status.progress.failed) == (1, 1)
         (fault,) = (e.event for e in world.journal().events("r1") if type(e.event) is Fault)
         assert fault.why == "credential 'token' has expired, a while ago (R4.10)"
+        assert fault.why in status.error
 
     def test_while_restoring(self, world: World) -> None:
         script = {

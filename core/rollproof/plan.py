@@ -146,6 +146,8 @@ class Plan:
     verdict: Verdict
     batches: tuple[PlannedBatch, ...]
     """Empty unless the run starts."""
+    one_domain: bool
+    """Whether each batch is drawn from one update domain, in their order (R6.1)."""
     on_target: tuple[str, ...]
     """Ids left alone because they run the target already (R1.4)."""
     protected: tuple[str, ...]
@@ -218,6 +220,7 @@ def plan(
             allowed=allowed,
         ),
         batches=batches,
+        one_domain=charter.one_domain,
         on_target=on_target,
         protected=protected,
         planned=Capacity(

@@ -80,6 +80,8 @@ def plan_text(planned: Plan) -> str:
     lines = [f"{planned.scale_set} to {planned.target}: {planned.verdict.text}"]
     for number, batch in enumerate(planned.batches[:SHOWN], start=1):
         zones = f" of zone {', '.join(batch.zones)}" if any(batch.zones) else ""
+        if planned.one_domain:
+            zones += f" in update domain {', '.join(batch.update_domains) or 'none'}"
         left = f"{batch.healthy_left} healthy ones left"
         lines.append(f"  batch {number}: {some(list(batch.instances))}{zones}; {left}")
     if len(planned.batches) > SHOWN:
