@@ -245,6 +245,14 @@ class TestCredentials:
         ]
         assert {call.verb for call in fleet.calls} == {Verb.REPLACE}
 
+    def test_the_last_of_a_batch_is_not_restored_either(self, world: World) -> None:
+        """The cause is told before the failure, after which a batch is over."""
+        fleet = world.fleet(behaviour=scripted({(Verb.REPLACE, "vm-0"): [self.EXPIRED]}))
+        (status,) = world.whole(charter(limits=NO_LIMITS._replace(rollback=1, max_batch=5)))
+        assert (status.cause, status.batches) == (Cause.CREDENTIALS, 1)
+        assert world.phases()["vm-0"] == "failed_unhealthy"
+        assert {call.verb for call in fleet.calls} == {Verb.REPLACE}
+
     def test_any_other_failure_is_restored(self, world: World) -> None:
         """R4.3: the twin."""
         script = {(Verb.REPLACE, "vm-0"): [Conduct(Twist.REFUSED)]}
