@@ -126,7 +126,7 @@ class TestCommand:
         )
         ground.rollproof("apply", str(document))
         answer = ground.rollproof("check", "web", code=2)
-        assert answer.out.startswith("web: not eligible, 2 in the way")
+        assert answer.out.startswith("web: not eligible for automatic upgrades, 2 in the way\n")
         assert "[ ] SeveralHealthSources (R2.2): the set has 2 health sources" in answer.out
         assert "Renew it, update the model with it" in answer.out
         assert max(map(len, answer.out.splitlines())) <= 80

@@ -48,9 +48,11 @@ def checklist_json(checklist: Checklist) -> dict[str, Any]:
 
 def checklist_text(checklist: Checklist) -> str:
     """A checklist for people, at most 80 columns wide."""
-    wrong = [item for item in checklist.items if item.remedy]
-    verdict = "eligible" if checklist.eligible else f"not eligible, {len(wrong)} in the way"
-    heading = f"{checklist.scale_set}: {verdict} for automatic upgrades"
+    wrong = sum(bool(item.remedy) for item in checklist.items)
+    verdict = f"not eligible for automatic upgrades, {wrong} in the way"
+    if checklist.eligible:
+        verdict = "eligible for automatic upgrades"
+    heading = f"{checklist.scale_set}: {verdict}"
     return "\n".join([heading, *(line for item in checklist.items for line in _lines(item))])
 
 
