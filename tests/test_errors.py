@@ -32,6 +32,10 @@ EXAMPLES = [
     errors.NewerJournal("/srv/j", 3, 2),
     errors.JournalUnwritable("/srv/j", "the file system is full"),
     errors.OperationFailed("i-1", "no such disk"),
+    errors.CredentialExpired("i-1", "at noon", "storage"),
+    errors.Ineligible(
+        "web", (errors.Violation("ApiVersionTooOld", "it is 2018", "R2.2", "Raise it."),)
+    ),
     errors.OutcomeUnknown("i-1", "the connection dropped"),
     errors.InvalidImage("/srv/image", "no VERSION file"),
     errors.AddressInUse("127.0.0.1:8080"),

@@ -4,6 +4,7 @@ RollproofError
  ├ InvalidInput              what was written down breaks a rule; lists every problem
  │  ├ InvalidFields          a value built in Python
  │  └ InvalidDocument        a file: every problem in it at once
+ ├ Ineligible                preconditions of a run are not met; lists every one
  ├ NotFound                  a name that nothing bears
  │  ├ UnknownScaleSet
  │  ├ UnknownImage
@@ -25,6 +26,7 @@ RollproofError
  │  └ JournalUnwritable
  ├ ProviderError
  │  ├ OperationFailed        it definitely did not happen
+ │  │  └ CredentialExpired   nor will it, until a credential is renewed
  │  └ OutcomeUnknown         nobody can say: observe, never assume
  ├ InvalidImage
  └ AddressInUse
@@ -102,7 +104,7 @@ class Problem:
         return f"{place}{self.value}; allowed: {self.bound}{why}.{fix}"
 
 
-def _listed(heading: str, problems: tuple[Problem, ...]) -> str:
+def _listed(heading: str, problems: tuple[object, ...]) -> str:
     """The heading, then every problem on its own line, wrapped to WIDTH columns."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = (
@@ -161,6 +163,41 @@ class InvalidDocument(InvalidInput):
 
     def __str__(self) -> str:
         return _listed(self.path, self.problems)
+
+
+@frozen
+class Violation:
+    """One precondition that is not met."""
+
+    code: str
+    """The name of the rule: stable, for programs."""
+    message: str
+    """One sentence, with the values found."""
+    requirement: str
+    """Id of the requirement that sets the rule."""
+    remedy: str
+    """A sentence saying what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message} ({self.requirement}). {self.remedy}"
+
+
+@frozen
+class Ineligible(RollproofError):
+    """The scale set does not meet the preconditions of a run (R2.2, R2.3, R4.10, R6.1)."""
+
+    exit_code = ExitCode.INVALID
+
+    scale_set: str
+    """The scale set."""
+    violations: tuple[Violation, ...]
+    """Every rule in the way, in the order of the checklist."""
+
+    def __str__(self) -> str:
+        return _listed(
+            f"scale set {self.scale_set!r} is not eligible, and nothing was touched",
+            self.violations,
+        )
 
 
 class NotFound(RollproofError):
@@ -438,6 +475,19 @@ class OperationFailed(ProviderError):
     """The instance it was for."""
     why: str
     """What the provider said."""
+
+
+@frozen
+class CredentialExpired(OperationFailed):
+    """The operation did not succeed since a credential has expired (R4.10)."""
+
+    message = (
+        "the operation on instance {e.instance!r} failed: credential {e.credential!r} has "
+        "expired, {e.why}. Renew it, update the model, and start another run."
+    )
+
+    credential: str
+    """Its name in the model."""
 
 
 @frozen

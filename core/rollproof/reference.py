@@ -15,11 +15,14 @@ from rollproof.validation import Declared, declaration_of
 
 def reference_table() -> str:
     """Every key of the document as Markdown, one section for each table."""
-    return "\n\n".join(_sections(ScaleSet, "", "Top level"))
+    return "\n\n".join(_sections(ScaleSet, "", "Top level", set()))
 
 
-def _sections(cls: type[Declared], path: str, title: str) -> Iterator[str]:
-    """The section of one class, then those of the tables in it."""
+def _sections(
+    cls: type[Declared], path: str, title: str, told: set[type[Declared]]
+) -> Iterator[str]:
+    """The section of one class, then those of the tables in it that were not told yet."""
+    told.add(cls)
     rows = [_row(attribute) for attribute in attrs.fields(cls)]
     if cls in KIND_OF:
         spelled = f'`"{KIND_OF[cls]}"`'
@@ -29,11 +32,11 @@ def _sections(cls: type[Declared], path: str, title: str) -> Iterator[str]:
     yield f"### {title}\n\n{meaning}\n\n{header}\n" + "\n".join(rows)
     for attribute in attrs.fields(cls):
         bound = declaration_of(attribute).bound
-        for nested in bound.nested:
+        for nested in (each for each in bound.nested if each not in told):
             inner = f"{path}{attribute.name}"
             brackets = f"`[[{inner}]]`" if "list" in bound.kind else f"`[{inner}]`"
             kind = f', kind `"{KIND_OF[nested]}"`' if nested in KIND_OF else ""
-            yield from _sections(nested, f"{inner}.", brackets + kind)
+            yield from _sections(nested, f"{inner}.", brackets + kind, told)
 
 
 def _row(attribute: "attrs.Attribute[object]") -> str:

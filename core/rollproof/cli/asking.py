@@ -36,6 +36,7 @@ def plan_json(planned: Plan) -> dict[str, Any]:
             {
                 "instances": list(batch.instances),
                 "zones": list(batch.zones),
+                "update_domains": list(batch.update_domains),
                 "unhealthy": batch.unhealthy,
                 "healthy_left": batch.healthy_left,
             }
@@ -69,6 +70,8 @@ def plan_text(planned: Plan) -> str:
     lines = [f"{planned.scale_set} to {planned.target}: {planned.verdict.text}"]
     for number, batch in enumerate(planned.batches[:SHOWN], start=1):
         zones = f" of zone {', '.join(batch.zones)}" if any(batch.zones) else ""
+        if planned.one_domain:
+            zones += f" in update domain {', '.join(batch.update_domains) or 'none'}"
         left = f"{batch.healthy_left} healthy ones left"
         lines.append(f"  batch {number}: {some(list(batch.instances))}{zones}; {left}")
     if len(planned.batches) > SHOWN:

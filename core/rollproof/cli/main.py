@@ -100,6 +100,17 @@ def images(options: Options, image: str | None) -> int:
 @cli.command()
 @common
 @click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def check(options: Options, scale_set: str) -> int:
+    """Say whether SET may be upgraded without an operator, and what is in the way."""
+    from rollproof.cli import checking
+
+    return checking.check(options, scale_set)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
 @click.option("--to", metavar="VERSION", help="Target version; the latest by default.")
 @_ROLLBACK
 @click.pass_obj

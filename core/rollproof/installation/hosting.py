@@ -58,7 +58,7 @@ class Waiting:
         self._run = run
         self._audience = audience
         self._follower = Follower(journal, run)
-        self._fleets: dict[str, LocalFleet] = {}
+        self._fleets: dict[tuple[str, str], LocalFleet] = {}
         self._host: EmbeddedHost | None = None
         self._interrupted: int | None = None
         self._stop = asyncio.Event()
@@ -164,9 +164,11 @@ class Waiting:
         del self._questions[instance]
 
     def _fleet(self, name: str) -> LocalFleet:
-        if name not in self._fleets:
-            self._fleets[name] = self._sets.fleet(name)
-        return self._fleets[name]
+        active = self._journal.active_run(name)
+        image = "" if active is None else active.charter.image
+        if (name, image) not in self._fleets:
+            self._fleets[name, image] = self._sets.fleet(name, image)
+        return self._fleets[name, image]
 
     async def _tick(self) -> None:
         while True:

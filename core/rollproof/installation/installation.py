@@ -11,13 +11,15 @@ from typing import Self
 
 from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.store import ImageStore
-from rollproof.charter import Charter, draw_up
+from rollproof.charter import Charter, StartedBy, draw_up
+from rollproof.eligibility import Checklist
 from rollproof.errors import RunActive, RunPruned, UnknownInstance, UnknownRun
 from rollproof.events import Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
 from rollproof.history import SHOWN, Filter
 from rollproof.host import Home, status_of, wall_clock
 from rollproof.images import ImageVersion
+from rollproof.installation.checking import Checking
 from rollproof.installation.explaining import Explanation, explained, foreseen, has_seen
 from rollproof.installation.fleets import Fleets, LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Quiet
@@ -108,31 +110,47 @@ class Installation:
         charter = draw_up(declared, target, run=f"{scale_set}.plan", rollback=rollback)
         return plan(charter, self._fleets.observe(scale_set))
 
+    def check(self, scale_set: str) -> Checklist:
+        """Every precondition of automatic upgrades, as it stands now (R2.2, R2.3, R6.1).
+
+        Raises UnknownScaleSet.
+        """
+        return self._checking.checklist(scale_set)
+
     def run(
         self,
         scale_set: str,
         to: str | None = None,
         *,
         rollback: bool | None = None,
+        started_by: StartedBy = StartedBy.USER,
         audience: Audience | None = None,
     ) -> Ended:
         """Upgrade the set, and return when the run has ended, or a signal came.
 
         A run under way is gone on with, not started twice: it is hosted here if nobody
         hosts it, else followed, and taken over should its host go away.  Without
-        ``rollback`` an instance that fails keeps its new disk (R4.8).
+        ``rollback`` an instance that fails keeps its new disk (R4.8), unless the platform
+        starts the run.
 
-        Raises RunActive when a run to another version, or on other terms, is under way
-        (R4.9); UnknownScaleSet, UnknownImage, UnknownImageVersion.
+        Raises Ineligible, with every reason and before anything is touched, when the set
+        does not meet what the run needs: one of the platform all that `check` lists, one by
+        hand reachable resources and valid credentials (R2.2, R4.10).  Raises RunActive when
+        a run to another version, or on other terms, is under way (R4.9); UnknownScaleSet,
+        UnknownImage, UnknownImageVersion.
         """
         declared = self.scale_set(scale_set)
         run = self._runs.under_way(scale_set, to, rollback)
         if run is None:
             target = target_of(declared, self._images, to)
             self._fleets.require(scale_set)
+            self._checking.require(scale_set, started_by)
             self._fleets.sweep(scale_set)
             name = name_of_run(scale_set, self._runs.number(scale_set))
-            run = self._runs.open(draw_up(declared, target, run=name, rollback=rollback))
+            charter = draw_up(
+                declared, target, run=name, started_by=started_by, rollback=rollback
+            )
+            run = self._runs.open(charter)
         return asyncio.run(self._waiting(run, audience).alive())
 
     def rollback(self, run: str, *, audience: Audience | None = None) -> Ended:
@@ -345,6 +363,10 @@ class Installation:
     @property
     def _fleets(self) -> Fleets:
         return Fleets(self._sets)
+
+    @property
+    def _checking(self) -> Checking:
+        return Checking(self._sets)
 
     @property
     def _runs(self) -> Runs:

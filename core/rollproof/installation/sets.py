@@ -12,6 +12,7 @@ from rollproof.document import dumps, load_path, loads
 from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
 from rollproof.fleet import ScaleSet
 from rollproof.host import Home, wall_clock
+from rollproof.images import ImageReference
 from rollproof.journal import Journal
 
 PROVIDERS = ("local",)
@@ -64,12 +65,17 @@ class Sets:
             raise UnknownScaleSet(name, tuple(known))
         return known[name]
 
-    def fleet(self, name: str) -> LocalFleet:
-        """The provider of a scale set; `aclose` it.  Raises UnknownScaleSet."""
+    def fleet(self, name: str, image: str = "") -> LocalFleet:
+        """The provider of a scale set; `aclose` it.  ``image`` is that of a run, which the
+        model may have left since (R1.5).  Raises UnknownScaleSet."""
         applied = self.get(name)
+        scale_set = applied.scale_set
+        if image:
+            reference = ImageReference.named(image, scale_set.image_reference.version)
+            scale_set = attrs.evolve(scale_set, image_reference=reference)
         return LocalFleet(
             self._home.fleets,
-            applied.scale_set,
+            scale_set,
             ImageStore(self._home.images),
             folder=applied.folder,
         )
