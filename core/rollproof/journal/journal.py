@@ -211,6 +211,12 @@ class Journal:
         """All runs that have not ended, oldest first."""
         return tuple(self._records("WHERE closed_at IS NULL ORDER BY opened_at, id"))
 
+    def runs_since(self, at: int) -> tuple[RunRecord, ...]:
+        """All runs opened at this time or later, and all that have not ended, oldest
+        first."""
+        where = "WHERE opened_at >= ? OR closed_at IS NULL ORDER BY opened_at, rowid"
+        return tuple(self._records(where, at))
+
     def history(self, scale_set: str) -> tuple[RunRecord, ...]:
         """All runs of a set, newest first."""
         where = "WHERE scale_set = ? ORDER BY opened_at DESC, rowid DESC"
@@ -336,7 +342,7 @@ class Journal:
         rows = self._rows(query, charter.run)
         return (rows[0][0], rows[0][1]) if rows else (0, genesis(charter))
 
-    def _records(self, where: str, *values: str) -> Iterator[RunRecord]:
+    def _records(self, where: str, *values: str | int) -> Iterator[RunRecord]:
         rows = self._rows(
             "SELECT charter, state, counts, batches, turns, opened_at, last_at, closed_at, why"
             f" FROM run {where}",

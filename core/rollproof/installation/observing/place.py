@@ -1,0 +1,85 @@
+"""How far an outlet has read the journal: a few numbers in a small file.
+
+Law: what was taken is never told again, and what was not is told after a restart;
+between the two stands only what was under way when the power went.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Self
+
+import attrs
+
+from rollproof.journal import Journal, RunRecord
+
+log = logging.getLogger("rollproof.observing")
+
+SLACK: Final = 3_600_000
+"""Milliseconds by which a clock may be put back before a run that is opened then, and
+over before anybody looked, would be overlooked."""
+
+
+@attrs.define
+class Place:
+    """The last event taken of each run that may still have others to come."""
+
+    since: int
+    """Runs opened more than SLACK before this time are over and taken, unless they are
+    listed."""
+    taken: dict[str, int] = attrs.Factory(dict)
+    """Number of the last event taken, by run; a run not listed had none taken."""
+
+    @classmethod
+    def present(cls, journal: Journal, now: int) -> Self:
+        """After everything that was recorded so far."""
+        since = min((each.opened_at for each in journal.open_runs()), default=now)
+        records = journal.runs_since(since - SLACK)
+        return cls(since, {each.charter.run: each.turns for each in records})
+
+    def runs(self, journal: Journal) -> tuple[RunRecord, ...]:
+        """The runs that may have events not taken yet, oldest first."""
+        return journal.runs_since(self.since - SLACK)
+
+    def settle(self, records: Iterable[RunRecord]) -> None:
+        """Let go of runs that are over and taken; ``records`` are those of `runs`."""
+        known = tuple(records)
+        names = {each.charter.run for each in known}
+        self.taken = {run: seq for run, seq in self.taken.items() if run in names}
+        ends = [each.opened_at for each in known if not self._has_all(each)]
+        latest = max((each.opened_at for each in known), default=self.since)
+        # Never back: what lies before may not be listed any more.
+        self.since = max(self.since, min(ends, default=latest))
+
+    def _has_all(self, record: RunRecord) -> bool:
+        taken = self.taken.get(record.charter.run, 0)
+        return record.closed_at is not None and taken >= record.turns
+
+    def save(self, path: Path) -> None:
+        """Write it down whole, or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".new")
+        text = json.dumps({"since": self.since, "taken": self.taken})
+        with beside.open("w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, journal: Journal, now: int) -> Self:
+        """As it was saved; where nothing was, the present, which is then saved."""
+        try:
+            kept = json.loads(path.read_text(encoding="ascii"))
+            return cls(int(kept["since"]), {str(k): int(v) for k, v in kept["taken"].items()})
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.exception("%s cannot be read: what was not told yet is not told", path)
+        place = cls.present(journal, now)
+        place.save(path)
+        return place
