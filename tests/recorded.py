@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from rollproof.host import EmbeddedHost, Home
+from rollproof.installation.observing.place import Place
+from rollproof.installation.observing.tap import Tap
 from rollproof.journal import Journal, Turned
 from rollproof_checks.simulated import Behaviour, SimulatedFleet, steady
 from rollproof_checks.virtual_time import VirtualClock, run
@@ -24,7 +27,8 @@ class Recorder:
         self.home = Home(folder)
         self.home.make()
         self.clock = VirtualClock()
-        self.journal = Journal(self.home.journal)
+        self.journals = contextlib.ExitStack()
+        self.journal = self.journals.enter_context(Journal(self.home.journal))
         self._fleets: dict[str, SimulatedFleet] = {}
 
     def upgrade(
@@ -60,6 +64,11 @@ class Recorder:
 
         run(self.clock, main())
 
+    def tap(self) -> Tap:
+        """The news from now on, by a connection of its own, as in another process."""
+        reading = self.journals.enter_context(Journal(self.home.journal, read_only=True))
+        return Tap(reading, Place.present(reading, self.clock()))
+
     def ids(self, *runs: str) -> list[str]:
         """Of every event recorded of these runs."""
         found = []
@@ -75,7 +84,7 @@ def recorder(folder: Path) -> Iterator[Recorder]:
     try:
         yield made
     finally:
-        made.journal.close()
+        made.journals.close()
 
 
 class Receiver:
@@ -87,7 +96,7 @@ class Receiver:
         self.headers: dict[str, str] = {}
         """That every answer bears."""
         self.slow = threading.Event()
-        """While it is set, nothing is answered."""
+        """While it is set, what was received is not answered."""
         self.posts: list[tuple[Mapping[str, str], bytes, int]] = []
         """Headers, body, and the code answered."""
         receiver = self
@@ -95,10 +104,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                while receiver.slow.is_set():
-                    receiver.resumed.wait(0.05)
                 code = receiver.answers.pop(0) if receiver.answers else 200
                 receiver.posts.append((dict(self.headers), body, code))
+                while receiver.slow.is_set():
+                    time.sleep(0.05)
                 with contextlib.suppress(OSError):  # the other end may have gone
                     self.send_response(code)
                     for name, value in receiver.headers.items():
@@ -109,7 +118,6 @@ class Receiver:
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing."""
 
-        self.resumed = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port: int = self.server.server_port

@@ -23,7 +23,7 @@ from rollproof.installation.observing.lines import Dropped, event_line, text_of
 from rollproof.installation.observing.observatory import LOCK, Observatory
 from rollproof.installation.observing.outlet import Later, bringing, fresh
 from rollproof.installation.observing.place import SLACK, Place
-from rollproof.installation.observing.tap import Tap, Told
+from rollproof.installation.observing.tap import Told
 from rollproof.installation.reasons import Reasons
 from rollproof.journal import Journal, Turned
 from rollproof_checks.simulated import Conduct, Twist, scripted
@@ -295,10 +295,10 @@ class TestLines:
     """docs/events.md: one spelling."""
 
     def test_ids_are_those_of_the_journal(self, scene: Recorder) -> None:
-        place = Place.present(scene.journal, scene.clock())
+        tap = scene.tap()
         behaviour = scripted({(Verb.REPLACE, "vm-0"): [Conduct(Twist.REFUSED)]})
         scene.upgrade(behaviour=behaviour)
-        told = list(Tap(scene.journal, place).news())
+        told = list(tap.news())
         assert [each.line["seq"] for each in told] == list(range(1, len(told) + 1))
         assert all(json.loads(text_of(each.line)) == each.line for each in told)
         (failed,) = [each for each in told if "replace_failed" in each.line["transitions"]]
@@ -309,13 +309,9 @@ class TestLines:
         assert sum(told[-1].line["phases"].values()) == 4
 
     def test_a_survey_tells_numbers_not_the_fleet(self, scene: Recorder) -> None:
-        place = Place.present(scene.journal, scene.clock())
+        tap = scene.tap()
         scene.upgrade()
-        told = [
-            each
-            for each in Tap(scene.journal, place).news()
-            if isinstance(each.happening.event, Surveyed)
-        ]
+        told = [each for each in tap.news() if isinstance(each.happening.event, Surveyed)]
         assert (told[0].line["changed"], told[0].line["gone"]) == (4, [])
         assert "instance" not in told[0].line
 
@@ -324,9 +320,9 @@ class TestLines:
 
     def test_why_is_the_listeners(self, scene: Recorder) -> None:
         """Whoever asked the instance knows more words than the journal."""
-        place = Place.present(scene.journal, scene.clock())
+        tap = scene.tap()
         scene.upgrade(size=1)
-        last = list(Tap(scene.journal, place).news())[-1]
+        last = list(tap.news())[-1]
         assert event_line(last.happening, Reasons(None)) == last.line
 
 

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from rollproof.errors import RollproofError
 from rollproof.installation.observing.lines import Dropped
 from rollproof.installation.observing.outlet import Later, Outlet
 from rollproof.installation.observing.place import Place
@@ -177,7 +178,7 @@ class Feed:
     def _complain(self, error: Exception) -> None:
         """Once, until it recovers: a log is not to be filled with repetitions."""
         if not self._error:
-            known = isinstance(error, Later | OSError)
+            known = isinstance(error, Later | OSError | RollproofError)
             log.warning("%s: %s", self._outlet.name, error, exc_info=None if known else error)
         self._error = str(error) or type(error).__name__
 

@@ -7,6 +7,7 @@ is upgraded.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from rollproof.counts import PHASES
+from rollproof.errors import AddressInUse
 from rollproof.events import Start
 from rollproof.installation.following import Happening
 from rollproof.installation.observing.lines import Dropped
@@ -210,7 +212,7 @@ class Metrics:
         return None if self._server is None else self._server[0].server_port
 
     def opens(self) -> None:
-        """Listen.  Raises OSError when something else does."""
+        """Listen.  Raises `AddressInUse` when something else does."""
         from prometheus_client import start_http_server
 
         if self._address is not None and self._server is None:
@@ -218,8 +220,9 @@ class Metrics:
             try:
                 self._server = start_http_server(port, host, self.registry)
             except OSError as error:
-                why = f"{host}:{port}: {error.strerror or error}"
-                raise OSError(error.errno, why) from error
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                raise AddressInUse(f"{host}:{port}") from error
         self._write()
 
     def takes(self, told: Sequence[Told], dropped: Sequence[Dropped]) -> None:

@@ -119,6 +119,20 @@ def _any_form(address: str | None, textfile: str | None) -> list[Problem]:
     ]
 
 
+def _real_port(address: str | None) -> list[Problem]:
+    if address is None or int(address.rpartition(":")[2]) <= HIGHEST_PORT:
+        return []
+    return [
+        Problem(
+            field="address",
+            value=repr(address),
+            bound=f"a port from 0 to {HIGHEST_PORT}",
+            fix='For example: address = "127.0.0.1:9464"',
+        )
+    ]
+
+
+HIGHEST_PORT: Final = 65535
 _ADDRESS: Final = r"(?:(?:[\w.-]+|\[[0-9a-fA-F:.]+\])?:)?[0-9]{1,5}"
 
 
@@ -138,7 +152,7 @@ class MetricsTable(Declared):
         metadata=declare(optional(_PATH), "File for the textfile collector of node_exporter."),
     )
 
-    rules = (Rule(("address", "textfile"), _any_form),)
+    rules = (Rule(("address", "textfile"), _any_form), Rule(("address",), _real_port))
 
     @property
     def host_and_port(self) -> tuple[str, int] | None:

@@ -37,7 +37,8 @@ class Told:
 
 
 class Tap:
-    """Reads a journal from a place on.
+    """Reads a journal from a place on, by a connection that nothing is written by, for
+    what is written by it is no news to it.
 
     The events of a run under way are read from its first one, since they make the run
     what it is; those taken before are past.
