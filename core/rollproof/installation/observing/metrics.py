@@ -95,6 +95,16 @@ METRICS: Final = (
 )
 """All of them."""
 
+
+def metrics_table() -> str:
+    """All of them as Markdown, for docs/events.md."""
+    rows = ["| Metric | Kind | Labels | Meaning |", "| --- | --- | --- | --- |"]
+    for each in METRICS:
+        labels = ", ".join(f"`{label}`" for label in each.labels) or "—"
+        rows.append(f"| `{each.name}` | {each.kind} | {labels} | {each.doc} |")
+    return "\n".join(rows)
+
+
 SECONDS: Final = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 21600, 86400)
 """Buckets of the durations."""
 

@@ -4,8 +4,6 @@ It belongs to the home and not to a process, since runs are gone on with by whoe
 next, who should tell the same receivers.
 """
 
-from __future__ import annotations
-
 import os
 import tomllib
 from collections.abc import Mapping
