@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -470,6 +472,45 @@ class TestDamaged:
         journal.close()
         with pytest.raises(sqlite3.ProgrammingError):
             journal.posts()
+
+
+class TestOpenedTwice:
+    """Several connections of one process, and others that come and go."""
+
+    def test_no_other_process_takes_the_log_away(self, path: Path) -> None:
+        """What is committed after another process has closed the journal is committed."""
+        program = (
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from rollproof.journal import Journal\n"
+            "with Journal(Path(sys.argv[1])) as journal:\n"
+            "    print(*(each.name for each in journal.declared()))\n"
+        )
+
+        def elsewhere() -> list[str]:
+            asked = [sys.executable, "-c", program, str(path)]
+            done = subprocess.run(asked, capture_output=True, text=True, check=True)
+            return done.stdout.split()
+
+        with Journal(path) as first:
+            with Journal(path) as second:
+                first.declare("a", "", "", 1)
+                assert [each.name for each in second.declared()] == ["a"]
+            assert elsewhere() == ["a"]
+            first.declare("b", "", "", 2)
+            assert elsewhere() == ["a", "b"]
+
+    def test_another_file_under_the_name_is_recognised(self, path: Path) -> None:
+        """Only the very file that is open is let pass."""
+        with Journal(path):
+            path.rename(path.with_suffix(".old"))
+            path.write_text("precious")
+            with pytest.raises(ForeignJournal):
+                Journal(path)
+        path.unlink()
+        path.write_text("precious")
+        with pytest.raises(ForeignJournal):
+            Journal(path)
 
 
 class TestUnwritable:
