@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from ground import Ground, eventually
 from recorded import Receiver, receiver
+from rollproof.cli.main import cli
 from rollproof.errors import HomeInUse, InvalidDocument
 from rollproof.installation import Audiences, Happening, Installation, Quiet
 from rollproof.installation.observing.observatory import LOCK
@@ -42,6 +44,11 @@ def told(ground: Ground, text: str, to: Receiver | None = None) -> Path:
     hook = HOOK.format(url=to.url) if to else ""
     (ground.home / "observe.toml").write_text(text + hook)
     return ground.home / "events.jsonl"
+
+
+def invoke(ground: Ground, *arguments: str) -> Result:
+    """The program, in this process."""
+    return CliRunner().invoke(cli, ["--home", str(ground.home), *arguments])
 
 
 def lines(path: Path) -> list[Any]:
@@ -121,8 +128,8 @@ class TestWhole:
         ground.publish()
         ground.fleet(1, zones=0)
         told(ground, "[event]\n")
-        refused = ground.rollproof("run", "web", "--to", "1.1.0", code=2)
-        assert "event: unknown key" in refused.err
+        refused = invoke(ground, "run", "web", "--to", "1.1.0")
+        assert (refused.exit_code, "event: unknown key" in refused.output) == (2, True)
         with Installation(ground.home) as here:
             assert here.history("web") == ()
             with pytest.raises(InvalidDocument):
@@ -139,16 +146,17 @@ class TestObserve:
         with receiver() as to:
             port = to.port
             told(ground, "", to)
-        ground.rollproof("run", "web", "--to", "1.1.0")
+        with Installation(ground.home) as here:
+            here.run("web", "1.1.0")
         ids = recorded(ground)
-        behind = ground.rollproof("observe", "--once", "--json", code=6).lines
-        (outlet,) = behind[-1]["outlets"]
-        assert (outlet["told"], outlet["waiting"]) == (0, len(ids))
+        behind = invoke(ground, "observe", "--once", "--json")
+        (outlet,) = json.loads(behind.output)["outlets"]
+        assert (outlet["told"], outlet["waiting"], behind.exit_code) == (0, len(ids), 6)
         assert "cannot be reached" in outlet["error"]
         with receiver(port) as to:
-            done = ground.rollproof("observe", "--once")
+            done = invoke(ground, "observe", "--once")
             assert to.ids() == ids
-            assert ground.rollproof("observe", "--once", "--json").lines[-1] == {
+            assert json.loads(invoke(ground, "observe", "--once", "--json").output) == {
                 "kind": "outlets",
                 "outlets": [
                     {
@@ -161,12 +169,8 @@ class TestObserve:
                 ],
                 "interrupted": None,
             }
-        assert done.out.splitlines()[1].split() == [
-            "webhook-pager",
-            str(len(ids)),
-            "0",
-            "0",
-            "none",
+        assert done.output.splitlines()[1].split() == [
+            *("webhook-pager", str(len(ids)), "0", "0", "none")
         ]
 
     def test_lines_on_stdout_until_a_signal(self, ground: Ground) -> None:
@@ -202,10 +206,11 @@ class TestObserve:
         file = told(ground, "[events]\n")
         with ground.running("observe"):
             eventually(lambda: held(ground))
-            assert "in use by process" in ground.rollproof("observe", code=5).err
+            refused = invoke(ground, "observe")
+            assert (refused.exit_code, "in use by process" in refused.output) == (5, True)
             with Installation(ground.home) as here:
                 assert here.run("web", "1.1.0").status.state is State.COMPLETED
-            eventually(lambda: len(lines(file)) == len(recorded(ground)), 5)
+            eventually(lambda: len(lines(file)) == len(recorded(ground)))
 
     def test_from_python(self, ground: Ground) -> None:
         ground.publish()

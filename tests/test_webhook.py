@@ -32,8 +32,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
         yield made
 
 
-def webhook(to: Receiver, **more: int) -> Webhook:
-    return Webhook("pager", to.url, SECRET, clock=lambda: NOW * 1000, **more)
+def webhook(to: Receiver, at_once: int = 50) -> Webhook:
+    return Webhook("pager", to.url, SECRET, clock=lambda: NOW * 1000, at_once=at_once)
 
 
 class Delivery:
