@@ -41,6 +41,8 @@ DONE: Final = frozenset({"batch_done", "restores_done"})
 """Rows that end a batch."""
 BEGUN: Final = frozenset({"begin_healthy", "begin_unhealthy"})
 """Rows that begin one."""
+FAILING: Final = frozenset({"fail", "replace_failed"})
+"""Rows by which an attempt fails."""
 PHASES_OF: Final = {
     Verb.REPLACE: ("replacing", "awaiting"),
     Verb.RESTORE: ("restoring", "recovering"),
@@ -210,6 +212,8 @@ class Traces:
             span = spans.attempts.get((verb, each))
             phase = happening.after.ledger.phase_of(each)
             if span is not None and phase not in PHASES_OF[verb]:
+                if verb is Verb.REPLACE and FAILING.intersection(happening.rows):
+                    phase = "failed_unhealthy"  # though its restore may have begun with it
                 _judge(span, phase, why)
                 _end(span, happening)
                 del spans.attempts[verb, each]
