@@ -338,7 +338,7 @@ def test_an_extra_that_is_missing_is_named() -> None:
         importlib.import_module("rollproof.nowhere")
 
 
-def test_runs_since(scene: Recorder) -> None:
+def test_marks_since(scene: Recorder) -> None:
     """Whatever is open, and what was opened since."""
     scene.upgrade("r1", "web")
     scene.clock.pass_by(1_000)
@@ -347,6 +347,13 @@ def test_runs_since(scene: Recorder) -> None:
     scene.journal.open_run(charter("r3", "app"), scene.clock())
     with Journal(scene.home.journal, read_only=True) as journal:
         latest = scene.journal.run("r3").opened_at
-        assert [r.charter.run for r in journal.runs_since(latest)] == ["r2", "r3"]
-        assert [r.charter.run for r in journal.runs_since(0)] == ["r1", "r2", "r3"]
-        assert [r.charter.run for r in journal.runs_since(latest + 1)] == ["r2", "r3"]
+        assert [mark.run for mark in journal.marks_since(latest)] == ["r2", "r3"]
+        assert [mark.run for mark in journal.marks_since(latest + 1)] == ["r2", "r3"]
+        everything = journal.marks_since(0)
+        plan = journal._rows("EXPLAIN QUERY PLAN SELECT rowid FROM run WHERE opened_at >= 1")
+    for mark in everything:
+        record = scene.journal.run(mark.run)
+        assert (mark.scale_set, mark.turns) == (record.charter.scale_set, record.turns)
+        assert (mark.opened_at, mark.ended) == (record.opened_at, record.closed_at is not None)
+    assert [mark.run for mark in everything] == ["r1", "r2", "r3"]
+    assert "COVERING INDEX" in str(plan), "not all that is known of every run is read"

@@ -60,6 +60,18 @@ class RunRecord:
 
 
 @attrs.frozen
+class RunMark:
+    """How far a run has come, for those who follow many."""
+
+    run: str
+    scale_set: str
+    turns: int
+    """Events recorded."""
+    opened_at: int
+    ended: bool
+
+
+@attrs.frozen
 class Recorded:
     """One event as it was worked in."""
 
@@ -211,11 +223,21 @@ class Journal:
         """All runs that have not ended, oldest first."""
         return tuple(self._records("WHERE closed_at IS NULL ORDER BY opened_at, id"))
 
-    def runs_since(self, at: int) -> tuple[RunRecord, ...]:
+    def marks_since(self, at: int) -> tuple[RunMark, ...]:
         """All runs opened at this time or later, and all that have not ended, oldest
         first."""
-        where = "WHERE opened_at >= ? OR closed_at IS NULL ORDER BY opened_at, rowid"
-        return tuple(self._records(where, at))
+        # Each half is answered by an index, however many runs there were.
+        rows = self._rows(
+            "SELECT id, scale_set, turns, opened_at, closed_at IS NOT NULL FROM run"
+            " WHERE rowid IN (SELECT rowid FROM run WHERE opened_at >= ?"
+            " UNION SELECT rowid FROM run WHERE closed_at IS NULL)"
+            " ORDER BY opened_at, rowid",
+            at,
+        )
+        return tuple(
+            RunMark(run, scale_set, turns, opened_at, bool(ended))
+            for run, scale_set, turns, opened_at, ended in rows
+        )
 
     def history(self, scale_set: str) -> tuple[RunRecord, ...]:
         """All runs of a set, newest first."""
@@ -342,7 +364,7 @@ class Journal:
         rows = self._rows(query, charter.run)
         return (rows[0][0], rows[0][1]) if rows else (0, genesis(charter))
 
-    def _records(self, where: str, *values: str | int) -> Iterator[RunRecord]:
+    def _records(self, where: str, *values: str) -> Iterator[RunRecord]:
         rows = self._rows(
             "SELECT charter, state, counts, batches, turns, opened_at, last_at, closed_at, why"
             f" FROM run {where}",

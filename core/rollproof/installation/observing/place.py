@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import attrs
 
-from rollproof.journal import Journal, RunRecord
+from rollproof.journal import Journal, RunMark
 
 log = logging.getLogger("rollproof.observing")
 
@@ -38,26 +38,25 @@ class Place:
     def present(cls, journal: Journal, now: int) -> Self:
         """After everything that was recorded so far."""
         since = min((each.opened_at for each in journal.open_runs()), default=now)
-        records = journal.runs_since(since - SLACK)
-        return cls(since, {each.charter.run: each.turns for each in records})
+        marks = journal.marks_since(since - SLACK)
+        return cls(since, {each.run: each.turns for each in marks})
 
-    def runs(self, journal: Journal) -> tuple[RunRecord, ...]:
+    def runs(self, journal: Journal) -> tuple[RunMark, ...]:
         """The runs that may have events not taken yet, oldest first."""
-        return journal.runs_since(self.since - SLACK)
+        return journal.marks_since(self.since - SLACK)
 
-    def settle(self, records: Iterable[RunRecord]) -> None:
-        """Let go of runs that are over and taken; ``records`` are those of `runs`."""
-        known = tuple(records)
-        names = {each.charter.run for each in known}
+    def settle(self, marks: Iterable[RunMark]) -> None:
+        """Let go of runs that are over and taken; ``marks`` are those of `runs`."""
+        known = tuple(marks)
+        names = {each.run for each in known}
         self.taken = {run: seq for run, seq in self.taken.items() if run in names}
         ends = [each.opened_at for each in known if not self._has_all(each)]
         latest = max((each.opened_at for each in known), default=self.since)
         # Never back: what lies before may not be listed any more.
         self.since = max(self.since, min(ends, default=latest))
 
-    def _has_all(self, record: RunRecord) -> bool:
-        taken = self.taken.get(record.charter.run, 0)
-        return record.closed_at is not None and taken >= record.turns
+    def _has_all(self, mark: RunMark) -> bool:
+        return mark.ended and self.taken.get(mark.run, 0) >= mark.turns
 
     def save(self, path: Path) -> None:
         """Write it down whole, or not at all."""

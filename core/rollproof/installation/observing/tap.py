@@ -13,7 +13,7 @@ from rollproof.installation.following import Follower, Happening
 from rollproof.installation.observing.lines import event_line
 from rollproof.installation.observing.place import Place
 from rollproof.installation.reasons import Reasons
-from rollproof.journal import Journal
+from rollproof.journal import Journal, RunMark
 
 
 @attrs.frozen
@@ -61,28 +61,27 @@ class Tap:
         if version == self._version:
             return
         self._version = version
-        records = self._place.runs(self._journal)
+        marks = self._place.runs(self._journal)
         for known in (self._before, self._read):  # what is over is never asked for again
-            for run in known.keys() - {each.charter.run for each in records}:
+            for run in known.keys() - {each.run for each in marks}:
                 del known[run]
-        for record in records:
-            run = record.charter.run
-            ended = record.closed_at is not None
-            read = self._read.get(run, self._before.get(run, 0) if ended else 0)
-            if read < record.turns:
-                yield from self._follow(run, record.charter.scale_set)
-            if ended:
-                self._following.pop(run, None)
+        for mark in marks:
+            read = self._read.get(mark.run, self._before.get(mark.run, 0) if mark.ended else 0)
+            if read < mark.turns:
+                yield from self._follow(mark)
+            if mark.ended:
+                self._following.pop(mark.run, None)
 
     def waiting(self, reached: Mapping[str, int]) -> int:
         """How many events are recorded beyond those reached."""
-        records = self._place.runs(self._journal)
-        return sum(max(0, each.turns - reached.get(each.charter.run, 0)) for each in records)
+        marks = self._place.runs(self._journal)
+        return sum(max(0, each.turns - reached.get(each.run, 0)) for each in marks)
 
-    def _follow(self, run: str, scale_set: str) -> Iterator[Told]:
+    def _follow(self, mark: RunMark) -> Iterator[Told]:
+        run = mark.run
         if run not in self._following:
             follower = Follower(self._journal, run)
-            self._following[run] = follower, Reasons(self._health(scale_set))
+            self._following[run] = follower, Reasons(self._health(mark.scale_set))
         follower, reasons = self._following[run]
         before = self._before.get(run, 0)
         for happening in follower.news(past=True):
