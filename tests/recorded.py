@@ -97,12 +97,15 @@ class Receiver:
         """That every answer bears."""
         self.slow = threading.Event()
         """While it is set, what was received is not answered."""
+        self.paths: list[str] = []
+        """Of all requests."""
         self.posts: list[tuple[Mapping[str, str], bytes, int]] = []
         """Headers, body, and the code answered."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                receiver.paths.append(self.path)
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 code = receiver.answers.pop(0) if receiver.answers else 200
                 receiver.posts.append((dict(self.headers), body, code))

@@ -18,6 +18,7 @@ from recorded import Recorder, recorder
 from rollproof.commands import Verb
 from rollproof.errors import HomeInUse, NotInstalled
 from rollproof.events import Surveyed
+from rollproof.host import Home, HomeLock
 from rollproof.installation.observing.feed import Backoff, Feed, Standing
 from rollproof.installation.observing.lines import Dropped, event_line, text_of
 from rollproof.installation.observing.observatory import LOCK, Observatory
@@ -154,6 +155,16 @@ class TestOrderAndPlace:
         assert place.since == scene.journal.run("r1").opened_at
         assert set(place.taken) == {"r1"}
 
+    def test_a_run_that_began_long_before(self, scene: Recorder) -> None:
+        """Its rest is told, though it was opened before anybody was named."""
+        scene.upgrade("r1", "web", until=first)
+        before = scene.ids("r1")
+        scene.clock.pass_by(3 * SLACK / 1000)
+        place = Place.present(scene.journal, scene.clock())
+        scene.upgrade("r1", "web")
+        fed(scene, place, book := Book())
+        assert book.told == scene.ids("r1")[len(before) :] != []
+
     def test_a_place_that_cannot_be_read_is_the_present(
         self, scene: Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -232,6 +243,16 @@ class TestRefusals:
         whole = min(30.0, 0.5 * 2.0**attempt)
         assert whole / 2 <= backoff.pause(attempt) <= whole
 
+    def test_a_place_that_cannot_be_written(self, scene: Recorder) -> None:
+        """It goes on telling, and says so; after a restart it will tell it again."""
+        place = Place.present(scene.journal, scene.clock())
+        scene.upgrade()
+        scene.home.places.touch()  # a file where the folder should be
+        book = Book(at_once=1_000)
+        standing = fed(scene, place, book, scene.home.places / "book.json")
+        assert book.told == scene.ids("r1")
+        assert "File exists" in standing.error
+
     def test_a_damaged_journal_ends_the_feed_only(
         self, scene: Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -243,6 +264,16 @@ class TestRefusals:
         assert book.closed == 1
 
 
+class Counted(Home):
+    """A home that counts how often it was to be locked."""
+
+    tries = 0
+
+    def lock(self, name: str = "host.lock") -> HomeLock:
+        self.tries += 1
+        return super().lock(name)
+
+
 class TestObservatory:
     """One process feeds the outlets of a home."""
 
@@ -250,15 +281,16 @@ class TestObservatory:
         self, scene: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("rollproof.installation.observing.observatory.LOOK", 0.02)
-        one, two = Book(), Book()
+        one, two, counted = Book(), Book(), Counted(scene.home.path)
         before = Observatory(scene.home, [one], backoff=QUICK, clock=scene.clock)
-        after = Observatory(scene.home, [two], backoff=QUICK, clock=scene.clock)
+        after = Observatory(counted, [two], backoff=QUICK, clock=scene.clock)
         before.open(scene.journal)
         with pytest.raises(HomeInUse):
             Observatory(scene.home, [two]).open(scene.journal)
         after.open_in_turn(scene.journal)
         scene.upgrade("r1", "web", until=first)
         cut = len(scene.ids("r1"))
+        eventually(lambda: counted.tries > 3)
         before.close(60)
         scene.upgrade("r1", "web")
         eventually(lambda: len(two.told) >= len(scene.ids("r1")) - cut)

@@ -211,12 +211,16 @@ class Feed:
             self._reached[told.run] = seq
 
     def _settle(self, journal: Journal) -> None:
-        """Everything reached was taken: note it."""
+        """Everything reached was taken: note it.  Where that cannot be written it is told
+        again after a restart."""
         self._place.taken.update(self._reached)
         self._place.settle(self._place.runs(journal))
         self._reached = dict(self._place.taken)
         if self._kept is not None:
-            self._place.save(self._kept)
+            try:
+                self._place.save(self._kept)
+            except OSError as error:
+                self._complain(error)
 
 
 def _batches(stream: Iterator[Told], size: int) -> Iterable[list[Told]]:
