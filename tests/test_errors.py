@@ -39,6 +39,7 @@ EXAMPLES = [
     errors.OutcomeUnknown("i-1", "the connection dropped"),
     errors.InvalidImage("/srv/image", "no VERSION file"),
     errors.AddressInUse("127.0.0.1:8080"),
+    errors.NotInstalled("[metrics]", "prometheus_client", "metrics"),
 ]
 ABSTRACT = {"RollproofError", "NotFound", "Conflict", "JournalError", "ProviderError"}
 
@@ -123,6 +124,7 @@ class TestTree:
             ("DamagedJournal", ExitCode.ENVIRONMENT),
             ("OutcomeUnknown", ExitCode.ENVIRONMENT),
             ("AddressInUse", ExitCode.ENVIRONMENT),
+            ("NotInstalled", ExitCode.ENVIRONMENT),
         ],
     )
     def test_each_branch_has_its_code(self, name: str, code: ExitCode) -> None:

@@ -29,7 +29,8 @@ RollproofError
  │  │  └ CredentialExpired   nor will it, until a credential is renewed
  │  └ OutcomeUnknown         nobody can say: observe, never assume
  ├ InvalidImage
- └ AddressInUse
+ ├ AddressInUse
+ └ NotInstalled              a part that an extra brings
 
 Each message says what is wrong, why, and what to do. Each class carries the exit code
 the command line ends with. Errors are frozen, compare by identity and can be pickled.
@@ -532,3 +533,22 @@ class AddressInUse(RollproofError):
 
     address: str
     """Host and port."""
+
+
+@frozen
+class NotInstalled(RollproofError):
+    """What was asked for needs a library that an extra brings."""
+
+    message = (
+        "{e.what} needs {e.library}, which is not installed: "
+        "pip install 'rollproof[{e.extra}]'."
+    )
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    what: str
+    """What was asked for."""
+    library: str
+    """What could not be imported."""
+    extra: str
+    """The extra that brings it."""

@@ -1,4 +1,5 @@
-"""The reference table of docs/scale-set.md, generated from the declarations.
+"""Reference tables of documents, generated from the declarations: docs/scale-set.md,
+docs/events.md.
 
 Print it with: python -c "from rollproof.reference import reference_table as t; print(t())"
 """
@@ -13,9 +14,9 @@ from rollproof.health import KIND_OF
 from rollproof.validation import Declared, declaration_of
 
 
-def reference_table() -> str:
+def reference_table(cls: type[Declared] = ScaleSet) -> str:
     """Every key of the document as Markdown, one section for each table."""
-    return "\n\n".join(_sections(ScaleSet, "", "Top level", set()))
+    return "\n\n".join(_sections(cls, "", "Top level", set()))
 
 
 def _sections(

@@ -267,6 +267,17 @@ def cancel(options: Options, scale_set: str, force: bool) -> int:
     return running.cancel(options, scale_set, force)
 
 
+@cli.command()
+@common
+@click.option("--once", is_flag=True, help="Tell what is waiting, and end.")
+@click.pass_obj
+def observe(options: Options, once: bool) -> int:
+    """Tell the outlets of the home's observe.toml what happens; host nothing."""
+    from rollproof.cli import observing
+
+    return observing.observe(options, once)
+
+
 # -- evidence
 
 

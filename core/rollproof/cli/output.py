@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import click
 
 from rollproof.cli.program import Options
 from rollproof.errors import ExitCode
+from rollproof.installation.observing import lines
 from rollproof.installation.reasons import Failure
 from rollproof.states import Cause, State
 from rollproof.status import RunStatus
+
+instant: Final = lines.instant
+"""A time as every answer spells it."""
 
 
 def answer(options: Options, value: Any, text: str) -> None:
@@ -31,14 +35,6 @@ def exit_code(status: RunStatus) -> ExitCode:
     if status.state is State.CANCELLED:
         return ExitCode.STOPPED if status.cause.is_fault else ExitCode.CANCELLED
     return ExitCode.COMPLETED
-
-
-def instant(at: int | None) -> str | None:
-    """ISO 8601, UTC, with milliseconds."""
-    if at is None:
-        return None
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local_time(at: int) -> str:

@@ -14,14 +14,14 @@
 Nothing here prints.  From the bottom: `terms` (which version, what a run is called),
 `sets` (what was applied), `fleets` (made and seen), `runs` (opened and found again),
 `following` (a run as its journal tells it), `reasons` (of failures), `timeline` (of an
-instance), `explaining` (what holds it back), `hosting` (keeping a run alive),
-`installation` (the whole).
+instance), `explaining` (what holds it back), `observing` (telling others, if they are to
+be told), `hosting` (keeping a run alive), `installation` (the whole).
 """
 
 from rollproof.history import Filter
 from rollproof.installation.explaining import Explanation
 from rollproof.installation.fleets import LocalSetView, Shape
-from rollproof.installation.following import Audience, Follower, Happening, Quiet
+from rollproof.installation.following import Audience, Audiences, Follower, Happening, Quiet
 from rollproof.installation.hosting import Ended
 from rollproof.installation.installation import Installation
 from rollproof.installation.reasons import Failure, Reasons
@@ -30,6 +30,7 @@ from rollproof.installation.timeline import Timeline
 
 __all__ = [
     "Audience",
+    "Audiences",
     "Ended",
     "Explanation",
     "Failure",

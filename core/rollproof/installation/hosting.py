@@ -60,6 +60,7 @@ class Waiting:
         self._follower = Follower(journal, run)
         self._fleets: dict[tuple[str, str], LocalFleet] = {}
         self._host: EmbeddedHost | None = None
+        self._seq = 0
         self._interrupted: int | None = None
         self._stop = asyncio.Event()
         self._latest = self._follower.run
@@ -129,6 +130,7 @@ class Waiting:
         self._catch_up()  # what the host before us recorded last
         if self._over():
             return
+        self._seq = self._follower.seq
         self._host = EmbeddedHost(self._journal, self._fleet, observers=[self._turned])
         try:
             await self._host.serve()
@@ -140,8 +142,17 @@ class Waiting:
             return
         if turned.after.state in TERMINAL and self._host is not None:
             self._host.stop()
+        self._seq += 1  # every event of the run is heard here, in the journal's order
         self._audience.hears(
-            Happening(turned.before, turned.event, turned.after, turned.rows, past=False)
+            Happening(
+                turned.before,
+                turned.event,
+                turned.after,
+                turned.rows,
+                past=False,
+                seq=self._seq,
+                commands=turned.commands,
+            )
         )
 
         self._latest = turned.after

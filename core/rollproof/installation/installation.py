@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.store import ImageStore
@@ -33,6 +34,11 @@ from rollproof.journal import Journal, Replay, RunRecord
 from rollproof.plan import Plan, plan
 from rollproof.rollback import draw_up_rollback
 from rollproof.status import RunStatus
+
+if TYPE_CHECKING:
+    from rollproof.installation.observing.called import Call
+    from rollproof.installation.observing.outlet import Outlet
+    from rollproof.installation.observing.waiting import Reported
 
 
 class Installation:
@@ -140,18 +146,19 @@ class Installation:
         UnknownImage, UnknownImageVersion.
         """
         declared = self.scale_set(scale_set)
-        run = self._runs.under_way(scale_set, to, rollback)
-        if run is None:
-            target = target_of(declared, self._images, to)
-            self._fleets.require(scale_set)
-            self._checking.require(scale_set, started_by)
-            self._fleets.sweep(scale_set)
-            name = name_of_run(scale_set, self._runs.number(scale_set))
-            charter = draw_up(
-                declared, target, run=name, started_by=started_by, rollback=rollback
-            )
-            run = self._runs.open(charter)
-        return asyncio.run(self._waiting(run, audience).alive())
+        with self.observed():
+            run = self._runs.under_way(scale_set, to, rollback)
+            if run is None:
+                target = target_of(declared, self._images, to)
+                self._fleets.require(scale_set)
+                self._checking.require(scale_set, started_by)
+                self._fleets.sweep(scale_set)
+                name = name_of_run(scale_set, self._runs.number(scale_set))
+                charter = draw_up(
+                    declared, target, run=name, started_by=started_by, rollback=rollback
+                )
+                run = self._runs.open(charter)
+            return asyncio.run(self._waiting(run, audience).alive())
 
     def rollback(self, run: str, *, audience: Audience | None = None) -> Ended:
         """Give every instance that a run upgraded the disk back that it had before (N7), and
@@ -160,12 +167,13 @@ class Installation:
         A rollback of that run that is under way is gone on with.  Raises UnknownRun,
         RunActive while that run, or another of its set, is under way, NothingToUndo.
         """
-        under_way = self._runs.rollback_of(run)
-        if under_way is None:
-            charter = self._rollback_of(run)
-            self._fleets.require(charter.scale_set)
-            under_way = self._runs.open(charter)
-        return asyncio.run(self._waiting(under_way, audience).alive())
+        with self.observed():
+            under_way = self._runs.rollback_of(run)
+            if under_way is None:
+                charter = self._rollback_of(run)
+                self._fleets.require(charter.scale_set)
+                under_way = self._runs.open(charter)
+            return asyncio.run(self._waiting(under_way, audience).alive())
 
     def set_of(self, run: str) -> str:
         """The scale set of a run.  Raises UnknownRun."""
@@ -286,8 +294,58 @@ class Installation:
         run it is hosted here for that.  Raises NothingRunning.
         """
         run = self._runs.active(scale_set)
-        self._runs.hand_in(run, Cancel(wall_clock(), force=force))
-        return asyncio.run(self._waiting(run, audience).alive())
+        with self.observed():
+            self._runs.hand_in(run, Cancel(wall_clock(), force=force))
+            return asyncio.run(self._waiting(run, audience).alive())
+
+    # -- those who are told
+
+    @contextmanager
+    def observed(self) -> Iterator[None]:
+        """While in here, whatever happens in this home is told to the outlets that its
+        `observe.toml` names (docs/events.md), by this process unless another does.
+
+        Whatever hosts is wrapped in it: `run`, `cancel`.  Without the file nothing is
+        started, nor imported.  No outlet can hold up or end what happens in here.
+
+        Raises InvalidDocument, NotInstalled, before anything else.
+        """
+        outlets = self._outlets()
+        if not outlets:
+            yield
+            return
+        from rollproof.installation.observing.observatory import Observatory
+
+        observatory = Observatory(self.home, outlets)
+        observatory.open_in_turn(self._journal)
+        try:
+            yield
+        finally:
+            observatory.close()
+
+    def observe(self, *, hears: Call | None = None, once: bool = False) -> Reported:
+        """Tell the outlets of `observe.toml` what happens here, without hosting, until
+        SIGINT or SIGTERM; or ``once``: what they were not told yet.  ``hears`` is called
+        with each line, whether there are outlets or not.
+
+        Raises InvalidDocument, NotInstalled; HomeInUse while another process tells them.
+        """
+        from rollproof.installation.observing import settings, waiting
+        from rollproof.installation.observing.called import Called
+
+        outlets = self._outlets()
+        if hears is not None:
+            outlets = (*outlets, Called(hears))
+        if not outlets:
+            raise settings.nothing_to_tell(self.home)
+        return waiting.observe(self.home, self._journal, outlets, once=once)
+
+    def _outlets(self) -> tuple[Outlet, ...]:
+        if not self.home.outlets.exists():
+            return ()
+        from rollproof.installation.observing import settings
+
+        return settings.outlets_of(settings.load_settings(self.home.outlets), self.home)
 
     # -- local fleets
 

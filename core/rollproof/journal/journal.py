@@ -63,6 +63,18 @@ class RunRecord:
 
 
 @attrs.frozen
+class RunMark:
+    """How far a run has come, for those who follow many."""
+
+    run: str
+    scale_set: str
+    turns: int
+    """Events recorded."""
+    opened_at: int
+    ended: bool
+
+
+@attrs.frozen
 class Recorded:
     """One event as it was worked in."""
 
@@ -213,6 +225,22 @@ class Journal:
     def open_runs(self) -> tuple[RunRecord, ...]:
         """All runs that have not ended, oldest first."""
         return tuple(self._records("WHERE closed_at IS NULL ORDER BY opened_at, id"))
+
+    def marks_since(self, at: int) -> tuple[RunMark, ...]:
+        """All runs opened at this time or later, and all that have not ended, oldest
+        first."""
+        # Each half is answered by an index, however many runs there were.
+        rows = self._rows(
+            "SELECT id, scale_set, turns, opened_at, closed_at IS NOT NULL FROM run"
+            " WHERE rowid IN (SELECT rowid FROM run WHERE opened_at >= ?"
+            " UNION SELECT rowid FROM run WHERE closed_at IS NULL)"
+            " ORDER BY opened_at, rowid",
+            at,
+        )
+        return tuple(
+            RunMark(run, scale_set, turns, opened_at, bool(ended))
+            for run, scale_set, turns, opened_at, ended in rows
+        )
 
     def history(self, scale_set: str) -> tuple[RunRecord, ...]:
         """All runs of a set, newest first."""
