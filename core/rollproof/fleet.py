@@ -6,6 +6,7 @@ from rollproof.bounds import Bound, optional, table, tables, text
 from rollproof.extensions import Extension, extension_problems, provisioning_order
 from rollproof.health import Health, HealthSource, HttpProbe, PowerState, TcpProbe
 from rollproof.images import ImageReference
+from rollproof.locations import LOCATION
 from rollproof.policy import Timeouts, UpgradePolicy
 from rollproof.validation import Declared, Rule, declare
 
@@ -82,11 +83,7 @@ class ScaleSet(Declared):
     location: str = field(
         default="local",
         metadata=declare(
-            text(
-                r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9])?",
-                "1 to 64 letters, digits, spaces, - and _",
-                "westeurope",
-            ),
+            LOCATION,
             "Where it stands; image versions are replicated to locations.",
             "R1.1",
         ),

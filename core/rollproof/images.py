@@ -109,10 +109,14 @@ _VERSION_BOUND = Bound(
 )
 
 
-def _part(example: str) -> Bound:
+def name_part(example: str) -> Bound:
     """The bound of one name in a reference: path-safe and without "~"."""
     allowed = "1 to 80 of the characters A-Z a-z 0-9 . _ -, a letter or digit first"
-    return optional(text(_PART, allowed, example))
+    return text(_PART, allowed, example)
+
+
+def _part(example: str) -> Bound:
+    return optional(name_part(example))
 
 
 def _one_form(
@@ -163,6 +167,21 @@ class ImageReference(Declared):
     )
 
     rules = (Rule(("image", "publisher", "offer", "sku"), _one_form),)
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The reference whose `name` this is, to its latest version.
+
+        Raises InvalidFields when no reference has it.
+        """
+        match name.split("~"):
+            case [image]:
+                return cls(image=image)
+            case [publisher, offer, sku]:
+                return cls(publisher=publisher, offer=offer, sku=sku)
+            case _:
+                problem = Problem("image", repr(name[:60]), "a name, or publisher~offer~sku")
+                raise InvalidFields((problem,))
 
     @property
     def name(self) -> str:
