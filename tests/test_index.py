@@ -137,7 +137,8 @@ class TestRefusing:
         "url", ["x.tar", "/a/x.tgz", "../x.tar.xz", "https://h:8443/x.tar.gz?a=b@c"]
     )
     def test_a_url_content_is_fetched_from(self, url: str) -> None:
-        assert loads_as(Index, json.dumps(entry(url=url, sha256=DIGEST)))
+        index = loads_as(Index, json.dumps(entry(url=url, sha256=DIGEST)))
+        assert index.images[0].versions[0].url == url
 
     def test_an_archive_without_its_digest(self) -> None:
         assert problems(entry(url="x.tar")) == ["images[0].versions[0].sha256"]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import signal
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from ground import Ground, eventually
 from rollproof.adapters.local import write_sample_image
 from rollproof.adapters.sources import ImageSource
 from rollproof.cli.image_verbs import image as image_verbs
@@ -30,7 +32,7 @@ from rollproof.errors import (
 )
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageReference, ImageVersion
-from rollproof.installation import Installation
+from rollproof.installation import Installation, Shape
 from rollproof.installation.images import Images
 from rollproof.installation.terms import target_of
 from serving import Site, serving
@@ -55,6 +57,15 @@ def home(tmp_path: Path) -> Path:
 def here(home: Path) -> Iterator[Installation]:
     with Installation(home) as opened:
         yield opened
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    made = Ground(tmp_path)
+    try:
+        yield made
+    finally:
+        made.clean_up()
 
 
 @pytest.fixture
@@ -187,6 +198,15 @@ class TestFlags:
         assert (first.regions, second.regions) == (None, ("eastus",))
         assert first.published_at == second.published_at is not None
 
+    def test_publishing_again_undoes_no_exclusion(
+        self, here: Installation, tmp_path: Path
+    ) -> None:
+        here.publish_image("web-os", "1.0.0", source(tmp_path), regions=["eastus"])
+        here.exclude_image("web-os", "1.0.0")
+        here.publish_image("web-os", "1.0.0", source(tmp_path))
+        with pytest.raises(NoVersionForLocation, match="excluded from latest"):
+            here.latest_image("web-os", "eastus")
+
 
 class TestSources:
     """R3.1, R3.3: images come from more than one place."""
@@ -247,6 +267,28 @@ class TestSources:
         here.add_image_source(corp(site))
         with pytest.raises(SourceUnavailable, match="it answered 503"):
             here.latest_image("web-os")
+
+
+class TestFleet:
+    """R3.2, R1.2: real processes get the content of a version known only from an endpoint."""
+
+    def test_it(self, ground: Ground, site: Site) -> None:
+        serve(site, ground.folder, "1.0.0", "1.1.0")
+        with Installation(ground.home) as here:
+            here.add_image_source(corp(site))
+            here.apply(ground.document())
+            here.create_local("web", Shape(instances=1, zones=0), version="1.0.0")
+            fetched = [path for path, _ in site.requests if path.endswith(".tar")]
+            assert fetched == ["/1.0.0.tar"]
+            assert here.plan("web").target == "1.1.0"
+            assert "/1.1.0.tar" not in dict(site.requests), "a plan touches nothing"
+            site.status = 500
+            with pytest.raises(SourceUnavailable):
+                here.run("web")
+            assert here.history("web") == (), "no run begins without its content"
+            site.status = 200
+            assert here.run("web").status.target == "1.1.0"
+        assert ground.versions() == {"0": "1.1.0"}
 
 
 class TestNews:
@@ -352,6 +394,15 @@ class TestCommandLine:
         invoke(home, "image", "source", "add", "corp", f"{site.url}/index.json")
         assert "nothing new is known of it" in invoke(home, "image", "list").output
         assert invoke(home, "image", "latest", "web-os").exit_code == 6
+
+    def test_ctrl_c_ends_the_wait(self, ground: Ground, site: Site) -> None:
+        """At once, however long the source may take."""
+        site.drip = 0.05
+        ground.rollproof("image", "source", "add", "corp", site.url, "--timeout", "300")
+        with ground.running("image", "list") as asking:
+            eventually(lambda: site.requests)
+            asking.send_signal(signal.SIGINT)
+            assert asking.wait(60) == 130
 
     def test_a_place_that_is_none(self, home: Path) -> None:
         refused = invoke(home, "image", "source", "add", "corp", "ftp://h/x")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -506,7 +507,7 @@ class TestDeclaring:
         ],
         ids=repr,
     )
-    def test_what_is_no_source(self, fields: dict[str, str], wrong: str) -> None:
+    def test_what_is_no_source(self, fields: dict[str, Any], wrong: str) -> None:
         with pytest.raises(InvalidFields) as refused:
-            ImageSource(**{"name": "corp", "place": "https://h/x", **fields})
+            ImageSource(**{"name": "corp", "place": "https://h/x"} | fields)
         assert [problem.field for problem in refused.value.problems] == [wrong]

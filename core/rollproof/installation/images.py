@@ -59,13 +59,21 @@ class Images:
     # -- published here
 
     def publish(self, image: str, listing: Published, source: Path) -> None:
-        """Publish a folder or a tar archive; see `ImageStore.publish`."""
+        """Publish a folder or a tar archive; see `ImageStore.publish`.
+
+        The same content again is no later publication, and is listed as before unless
+        `listing` says more than the version: a script that publishes twice must not undo
+        an exclusion.
+        """
         self._home.make()
-        held = [each for each in self._own(image) if each.version == listing.version]
-        # The same content again is no later publication.
-        at = held[0].published_at if held else wall_clock()
-        listing = evolve(listing, published_at=at)
-        self.store.publish(image, listing.version, source, listing=listing)
+        held = {each.version: each for each in self._own(image)}.get(listing.version)
+        if held is None:
+            dated = evolve(listing, published_at=wall_clock())
+        elif listing == Published(version=listing.version):
+            dated = held
+        else:
+            dated = evolve(listing, published_at=held.published_at)
+        self.store.publish(image, listing.version, source, listing=dated)
 
     def exclude(self, image: str, version: ImageVersion, region: str | None) -> Published:
         """Keep a version from being the latest, anywhere or in one region (R3.2).

@@ -92,7 +92,8 @@ class Installation:
         """Publish a folder or a tar archive as a version of an image (R3.2).
 
         It is replicated to `regions`, everywhere without them; excluded, it is not the
-        latest, in some regions or anywhere. The same content again may change that.
+        latest, in some regions or anywhere.  The same content again changes that where
+        any of it is given, and else nothing.
         Raises InvalidImage, ImageVersionExists, or InvalidFields.
         """
         listing = Published(

@@ -57,6 +57,10 @@ class Web:
         more than `limit` bytes. May be called from a thread that runs an event loop.
         """
         whole = self._get(url, take, limit, seconds, headers or {})
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(whole)  # which a Ctrl-C ends at once
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, whole).result()
 
