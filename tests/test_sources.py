@@ -256,7 +256,13 @@ class TestTrouble:
         ids=["empty", "html", "cut", "binary", "twice", "two problems", "same version"],
     )
     def test_a_document_that_is_no_index(
-        self, site: Site, known: EndpointSource, body: bytes, words: str
+        self,
+        site: Site,
+        known: EndpointSource,
+        tmp_path: Path,
+        clock: Clock,
+        body: bytes,
+        words: str,
     ) -> None:
         """Every problem is named, and the good one is kept, with its ETag."""
         site.documents["/index.json"] = body
@@ -267,6 +273,9 @@ class TestTrouble:
         assert spelled(known) == ["1.0.0"]
         known.refresh()
         assert site.statuses == [200, 200, 200], "no 304 makes a bad document good"
+        restarted = endpoint(site, tmp_path, clock)
+        assert restarted.refresh().as_of == 1000
+        assert spelled(restarted) == ["1.0.0"]
 
     def test_too_long(self, site: Site, tmp_path: Path, clock: Clock) -> None:
         site.documents["/index.json"] = index("1.0.0") + b" " * 1000
