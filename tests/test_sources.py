@@ -261,6 +261,7 @@ class TestTrouble:
         known: EndpointSource,
         tmp_path: Path,
         clock: Clock,
+        *,
         body: bytes,
         words: str,
     ) -> None:

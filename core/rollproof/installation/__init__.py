@@ -11,12 +11,14 @@
         ended = here.run("web", to="1.1.0")
         print(ended.status.running_status)
 
-Nothing here prints.  From the bottom: `terms` (which version, what a run is called),
-`sets` (what was applied), `fleets` (made and seen), `runs` (opened and found again),
-`following` (a run as its journal tells it), `reasons` (of failures), `hosting` (keeping a
-run alive), `installation` (the whole).
+Nothing here prints.  From the bottom: `images` (which versions there are, and where they
+come from), `terms` (which version, what a run is called), `sets` (what was applied),
+`fleets` (made and seen), `runs` (opened and found again), `following` (a run as its
+journal tells it), `reasons` (of failures), `hosting` (keeping a run alive),
+`installation` (the whole).
 """
 
+from rollproof.adapters.sources import ImageSource
 from rollproof.installation.fleets import LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Happening, Quiet
 from rollproof.installation.hosting import Ended
@@ -29,6 +31,7 @@ __all__ = [
     "Failure",
     "Follower",
     "Happening",
+    "ImageSource",
     "Installation",
     "LocalSetView",
     "Quiet",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rollproof.adapters.files import locked, write_text
 from rollproof.adapters.sources import ImageSource, ImageSources
+from rollproof.adapters.sources.endpoint import shown
 from rollproof.document import dumps, load_path_as, loads_as
 from rollproof.errors import ImageSourceExists, UnknownImageSource
 from rollproof.host import Home
@@ -45,7 +46,7 @@ class ImageFiles:
             known = self.sources()
             for each in known:
                 if each.name == source.name:
-                    raise ImageSourceExists(each.name, each.place)
+                    raise ImageSourceExists(each.name, shown(each.place))
             self._write(*known, source)
 
     def remove_source(self, name: str) -> None:
