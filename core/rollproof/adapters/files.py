@@ -38,9 +38,14 @@ def read_end(path: Path, most: int) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Replace the file in one rename. Callers hold a lock."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Replace the file in one rename. Callers hold a lock, so one fresh name will do."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(value, indent=1) + "\n")
+    fresh.write_text(text, encoding="utf-8")
     os.replace(fresh, path)
 
 
