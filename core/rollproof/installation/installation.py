@@ -196,7 +196,10 @@ class Installation:
         Raises UnknownScaleSet, UnknownImage, UnknownImageVersion, AddressInUse.
         """
         chosen = target_of(self.scale_set(scale_set), self._images, version)
-        return self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+        view = self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+        if self._journal.active_run(scale_set) is None:
+            self._fleets.sweep(scale_set)
+        return view
 
     def list_local(self) -> tuple[LocalSetView, ...]:
         """Every local fleet, observed now."""
