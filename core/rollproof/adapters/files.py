@@ -30,6 +30,14 @@ def read_start(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
+def is_regular(path: Path) -> bool:
+    """Whether it is a file itself: no link, no pipe, no folder, and there."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def read_end(path: Path, most: int) -> bytes:
     """The last bytes of a file. Raises OSError."""
     with path.open("rb") as file:

@@ -452,7 +452,10 @@ class Installation:
         declared, images = self.scale_set(scale_set), self._images
         chosen = target_of(declared, images, version)
         images.obtain(declared.image_reference, chosen)
-        return self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+        view = self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+        if self._journal.active_run(scale_set) is None:
+            self._fleets.sweep(scale_set)
+        return view
 
     def list_local(self) -> tuple[LocalSetView, ...]:
         """Every local fleet, observed now."""
