@@ -38,6 +38,7 @@ STATUS_KEYS = {
     *("run", "scale_set", "state", "running_status", "cause", "cause_text", "held"),
     *("started_by", "target", "started_at", "last_action_at", "ended_at", "batches"),
     *("progress", "rollback_info", "error", "target_image", "last_action", "pruned_at"),
+    *("shut", "deferred", "undoes"),
 }
 
 

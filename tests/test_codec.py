@@ -9,21 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollproof.charter import Charter, StartedBy
+from rollproof.charter import Charter, Deferral, StartedBy
 from rollproof.commands import Command, Verb
 from rollproof.counts import Counts, Limits
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -71,6 +74,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Cancel, TIMES, st.sampled_from(Cause), st.booleans()),
     st.builds(Pause, TIMES),
     st.builds(Resume, TIMES),
+    st.builds(Shut, TIMES),
+    st.builds(Reopen, TIMES),
+    st.builds(Approve, TIMES, st.lists(TEXTS, max_size=3).map(tuple)),
     st.builds(Fault, TIMES, TEXTS, st.sampled_from(Cause)),
 )
 COMMANDS = st.builds(Command, st.sampled_from(Verb), TEXTS, NUMBERS, TIMES, st.none() | TEXTS)
@@ -93,6 +99,9 @@ CHARTERS = st.builds(
     restore_wait=NUMBERS,
     survey_wait=NUMBERS,
     look=NUMBERS,
+    deferral=st.sampled_from(Deferral),
+    approval_wait=NUMBERS,
+    lapse_approves=st.booleans(),
 )
 
 
@@ -128,6 +137,7 @@ class TestRoundTrip:
     def test_every_event_is_drawn(self) -> None:
         drawn = {"Start", "Surveyed", "Replaced", "ReplaceFailed", "Observed", "Vanished"}
         drawn |= {"Restored", "RestoreFailed", "Overdue", "Cancel", "Pause", "Resume", "Fault"}
+        drawn |= {"Shut", "Reopen", "Approve"}
         assert {one.__name__ for one in Event.__args__} == drawn
 
 

@@ -26,6 +26,7 @@ EXAMPLES = [
     errors.UnsupportedSku("a~b~c", ("a~b~d",)),
     errors.RunActive("web", "run-1"),
     errors.NothingRunning("web"),
+    errors.NothingToUndo("run-1"),
     errors.HomeInUse("/srv/rollproof", 7),
     errors.HomeInUse("/srv/rollproof"),
     errors.ImageVersionExists("web-os", "1.0.0"),
