@@ -20,9 +20,7 @@ def test_run_machine() -> None:
     run_state_machine_as_test(RunMachine, settings=SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("ignored", "said"), [("zone", r"R4\.2"), ("update_domain", r"R6\.1")]
-)
+@pytest.mark.parametrize(("ignored", "said"), [("zone", r"R4\.2"), ("update_domain", r"R6\.1")])
 def test_a_batch_across_bounds_is_caught(
     ignored: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,7 +29,9 @@ def test_a_batch_across_bounds_is_caught(
     monkeypatch.setattr(
         turn,
         "offer",
-        lambda ledger, ground, **rest: every(ledger, ground._replace(**{ignored: None}), **rest),
+        lambda ledger, ground, **rest: every(
+            ledger, ground._replace(**{ignored: None}), **rest
+        ),
     )
     # Without shrinking: that it is found is enough, and takes a second.
     quick = settings(
