@@ -22,6 +22,8 @@ EXAMPLES = [
     errors.UnknownInstance("i-1", ("i-2",)),
     errors.RunActive("web", "run-1"),
     errors.NothingRunning("web"),
+    errors.NothingToRetry("web"),
+    errors.AllStopped("2026-11-25T13:12:23Z"),
     errors.HomeInUse("/srv/rollproof", 7),
     errors.HomeInUse("/srv/rollproof"),
     errors.ImageVersionExists("web-os", "1.0.0"),

@@ -256,6 +256,46 @@ def test_declarations_replace_each_other(journal: Journal) -> None:
     ]
 
 
+class TestSchedule:
+    """What the schedule goes by (R3.4, S12, N6)."""
+
+    def test_the_same_document_is_no_change_of_the_model(self, journal: Journal) -> None:
+        for at, document in ((1, "one"), (2, "one"), (3, "two"), (4, "one")):
+            journal.declare("web", document, "/", at)
+            (declared,) = journal.declared()
+            assert declared.applied_at == at
+            assert declared.configured_at == {1: 1, 2: 1, 3: 3, 4: 4}[at]
+
+    def test_stop_all_keeps_its_first_time(self, journal: Journal) -> None:
+        assert journal.stopped_since() is None
+        for at in (5, 9):
+            journal.stop_all(at)
+            assert journal.stopped_since() == 5
+        journal.stop_all(None)
+        assert journal.stopped_since() is None
+
+    def test_the_last_retry_of_each_set(self, journal: Journal) -> None:
+        for name, at in (("web", 5), ("db", 6), ("web", 7)):
+            journal.retry(name, at)
+        assert journal.retries() == {"web": 7, "db": 6}
+
+    def test_a_version_is_seen_for_the_first_time_once(self, journal: Journal) -> None:
+        journal.sight("web-os", "local", ["1.0.0"], 5)
+        journal.sight("web-os", "local", ["1.1.0", "1.0.0"], 6)
+        journal.sight("web-os", "elsewhere", ["1.0.0"], 7)
+        assert journal.first_seen("web-os", "local") == {"1.0.0": 5, "1.1.0": 6}
+        assert journal.first_seen("web-os", "elsewhere") == {"1.0.0": 7}
+        assert journal.first_seen("db-os", "local") == {}
+
+    def test_runs_of_a_set(self, journal: Journal) -> None:
+        assert journal.run_count("web") == 0
+        journal.record(begun(journal))
+        journal.open_run(charter("r2", "db"), 9)
+        assert (journal.run_count("web"), journal.run_count("db")) == (1, 1)
+        assert journal.under_way() == {"web": "r1", "db": "r2"}
+        assert [each.charter.run for each in journal.history("web", since=6)] == ["r1"]
+
+
 class TestMigration:
     """A journal is brought to the present format whole, or not at all."""
 
@@ -309,6 +349,23 @@ class TestMigration:
         for _ in range(2):
             with Journal(path) as journal:
                 assert journal.run("r1").why == "migrated"
+
+    def test_from_the_first_format(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was declared then was configured when it was last applied (R3.4)."""
+        with monkeypatch.context() as patch:
+            patch.setattr(file, "MIGRATIONS", file.MIGRATIONS[:1])
+            patch.setattr(file, "VERSION", 1)
+            connection = file.connect(path)
+            connection.execute("INSERT INTO scale_set VALUES ('web', 'name = \"web\"', '/', 7)")
+            connection.close()
+        with Journal(path) as journal:
+            (declared,) = journal.declared()
+            assert (declared.applied_at, declared.configured_at) == (7, 7)
+            assert journal.stopped_since() is None
+            journal.declare("web", "another", "/", 8)
+            journal.sight("web-os", "local", ["1.0.0"], 9)
+            assert journal.declared()[0].configured_at == 8
+        assert int.from_bytes(path.read_bytes()[60:64], "big") == file.VERSION
 
     def test_one_that_fails_changes_nothing(
         self, path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,8 @@ RollproofError
  ├ Conflict                  right in itself, but not now
  │  ├ RunActive
  │  ├ NothingRunning
+ │  ├ NothingToRetry
+ │  ├ AllStopped
  │  ├ HomeInUse
  │  └ ImageVersionExists
  ├ IllegalEvent              the run's state does not accept the event; nothing changed
@@ -271,6 +273,32 @@ class NothingRunning(Conflict):
 
     scale_set: str
     """The scale set."""
+
+
+@frozen
+class NothingToRetry(Conflict):
+    """No version of the set is denied, or waits to be picked up again (S12)."""
+
+    message = (
+        "nothing is held against the versions of scale set {e.scale_set!r}, so there is "
+        "nothing to retry (S12). `rollproof due {e.scale_set}` says what it waits for."
+    )
+
+    scale_set: str
+    """The scale set."""
+
+
+@frozen
+class AllStopped(Conflict):
+    """The stop-all switch is on: no run begins (N6)."""
+
+    message = (
+        "all upgrades are stopped since {e.since}, so no run begins (N6). Turn the switch "
+        "off with `rollproof stop-all --off`, then repeat."
+    )
+
+    since: str
+    """When the switch was turned on, ISO 8601 in UTC."""
 
 
 @frozen

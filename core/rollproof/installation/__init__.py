@@ -14,7 +14,8 @@
 Nothing here prints.  From the bottom: `terms` (which version, what a run is called),
 `sets` (what was applied), `fleets` (made and seen), `runs` (opened and found again),
 `following` (a run as its journal tells it), `reasons` (of failures), `hosting` (keeping a
-run alive), `installation` (the whole).
+run alive), `lookout` (what the schedule goes by), `keeper` (who carries it out),
+`serving` (both on a host), `scheduling` (its verbs), `installation` (the whole).
 """
 
 from rollproof.installation.fleets import LocalSetView, Shape
@@ -22,6 +23,7 @@ from rollproof.installation.following import Audience, Follower, Happening, Quie
 from rollproof.installation.hosting import Ended
 from rollproof.installation.installation import Installation
 from rollproof.installation.reasons import Failure, Reasons
+from rollproof.installation.serving import Notice
 
 __all__ = [
     "Audience",
@@ -31,6 +33,7 @@ __all__ = [
     "Happening",
     "Installation",
     "LocalSetView",
+    "Notice",
     "Quiet",
     "Reasons",
     "Shape",

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import Iterator
 
 import attrs
 
@@ -22,6 +20,7 @@ from rollproof.host import EmbeddedHost, Home, HomeLock, status_of, wall_clock
 from rollproof.host.embedded import POLL
 from rollproof.installation.diagnosis import diagnose
 from rollproof.installation.following import Audience, Follower, Happening
+from rollproof.installation.interrupts import interrupts
 from rollproof.installation.sets import Sets
 from rollproof.journal import Journal, Turned
 from rollproof.states import TERMINAL
@@ -75,7 +74,7 @@ class Waiting:
     async def _until_ended(self, *, hosting: bool) -> Ended:
         self._audience.begins(self._follower.run)
         self._catch_up(past=True)
-        with self._signals():
+        with interrupts(self._interrupt):
             ticking = asyncio.create_task(self._tick())
             try:
                 await self._wait(hosting=hosting)
@@ -172,22 +171,6 @@ class Waiting:
         while True:
             self._audience.ticks(wall_clock())
             await asyncio.sleep(TICK)
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the waiting, not the run."""
-        loop = asyncio.get_running_loop()
-        caught: list[signal.Signals] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # Outside the main thread Python hears no signals.
-            with contextlib.suppress(ValueError, RuntimeError):
-                loop.add_signal_handler(number, self._interrupt, number)
-                caught.append(number)
-        try:
-            yield
-        finally:
-            for number in caught:
-                loop.remove_signal_handler(number)
 
     def _interrupt(self, number: int) -> None:
         self._interrupted = number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -18,12 +19,17 @@ from rollproof.images import ImageVersion
 from rollproof.installation.fleets import Fleets, LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Quiet
 from rollproof.installation.hosting import Ended, Waiting
+from rollproof.installation.lookout import Source, of_store
 from rollproof.installation.reasons import Reasons
 from rollproof.installation.runs import Runs
+from rollproof.installation.scheduling import Scheduling
+from rollproof.installation.serving import Notice, Serving
 from rollproof.installation.sets import Sets
 from rollproof.installation.terms import name_of_run, target_of
 from rollproof.journal import Journal
+from rollproof.moments import span_ms
 from rollproof.plan import Plan, plan
+from rollproof.scheduler import Decision
 from rollproof.status import RunStatus
 
 
@@ -117,11 +123,12 @@ class Installation:
         ``rollback`` an instance that fails keeps its new disk (R4.8).
 
         Raises RunActive when a run to another version, or on other terms, is under way
-        (R4.9); UnknownScaleSet, UnknownImage, UnknownImageVersion.
+        (R4.9); AllStopped (N6); UnknownScaleSet, UnknownImage, UnknownImageVersion.
         """
         declared = self.scale_set(scale_set)
         run = self._runs.under_way(scale_set, to, rollback)
         if run is None:
+            self._schedule.check_not_stopped()
             target = target_of(declared, self._images, to)
             self._fleets.require(scale_set)
             name = name_of_run(scale_set, self._runs.number(scale_set))
@@ -176,6 +183,51 @@ class Installation:
         self._runs.hand_in(run, Cancel(wall_clock(), force=force))
         return asyncio.run(self._waiting(run, audience).alive())
 
+    # -- the schedule
+
+    def serve(
+        self,
+        *,
+        forever: bool = True,
+        every: timedelta = timedelta(minutes=1),
+        told: Callable[[Notice], None] = lambda _notice: None,
+    ) -> int | None:
+        """Hold the home, host every run, and begin what is due, until a signal comes,
+        whose number is returned; or, not ``forever``, look once.
+
+        The images are listed ``every`` so often.  Raises HomeInUse.
+        """
+        milliseconds = max(1, span_ms(every))
+        serving = Serving(
+            self.home, self._journal, self._sets, self._source, every=milliseconds, told=told
+        )
+        return asyncio.run(serving.serve(forever=forever))
+
+    def due(self, scale_set: str | None = None) -> tuple[Decision, ...]:
+        """What the schedule would do now, and why not more (R3.4): of one set, or of all
+        by name.  Raises UnknownScaleSet."""
+        return self._schedule.due(scale_set)
+
+    def enable(self, scale_set: str) -> ScaleSet:
+        """Switch automatic upgrades on (R2.1); the edited declaration, which the file it
+        came from does not know of.  Raises UnknownScaleSet."""
+        return self._schedule.switch(scale_set, on=True)
+
+    def disable(self, scale_set: str) -> ScaleSet:
+        """Switch them off: a run of the platform ends as if cancelled, at once where it is
+        hosted, else when it is gone on with (R2.1).  The rest as `enable`."""
+        return self._schedule.switch(scale_set, on=False)
+
+    def stop_all(self, *, off: bool = False) -> int | None:
+        """No run begins, and no run under way begins a batch, until it is turned ``off``
+        (N6); since when it is on, in milliseconds since the Unix epoch."""
+        return self._schedule.stop_all(on=not off)
+
+    def retry(self, scale_set: str) -> Decision:
+        """Lift the denial of the set's versions (S12); what is due then.  Raises
+        UnknownScaleSet, NothingToRetry."""
+        return self._schedule.retry(scale_set)
+
     # -- local fleets
 
     def create_local(
@@ -214,6 +266,14 @@ class Installation:
     @property
     def _images(self) -> ImageStore:
         return ImageStore(self.home.images)
+
+    @property
+    def _source(self) -> Source:
+        return of_store(self._images)
+
+    @property
+    def _schedule(self) -> Scheduling:
+        return Scheduling(self._journal, self._sets, self._source)
 
     @property
     def _sets(self) -> Sets:

@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 
 from rollproof.adapters.local import LocalFleet
+from rollproof.adapters.local.scale_set import LocalSet
 from rollproof.adapters.store import ImageStore
 from rollproof.document import dumps, load_path, loads
 from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
@@ -73,6 +74,15 @@ class Sets:
             ImageStore(self._home.images),
             folder=applied.folder,
         )
+
+    def unfit(self, scale_set: ScaleSet) -> str:
+        """Why no run of a set can begin; empty when one can."""
+        try:
+            LocalSet(self._home.fleets, scale_set, ImageStore(self._home.images)).declared()
+        except UnknownScaleSet:
+            name = scale_set.name
+            return f"{name} has no instances yet: rollproof local create {name} (R1.1)"
+        return ""
 
 
 def _check_provider(scale_set: ScaleSet) -> None:

@@ -1,0 +1,97 @@
+"""The schedule's verbs: what is due, and what an operator may say to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from rollproof.document import dumps
+from rollproof.errors import AllStopped, NothingToRetry
+from rollproof.fleet import ScaleSet
+from rollproof.host import wall_clock
+from rollproof.installation.lookout import Lookout, Source
+from rollproof.installation.sets import Sets
+from rollproof.journal import Journal
+from rollproof.moments import instant
+from rollproof.scheduler import Decision, Facts, decide
+
+
+class Scheduling:
+    """Answers from, and notes in, the journal.  Whoever hosts sees to what follows."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        sets: Sets,
+        source: Source,
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
+        self._journal = journal
+        self._sets = sets
+        self._source = source
+        self._clock = clock
+
+    def due(self, name: str | None = None) -> tuple[Decision, ...]:
+        """What is due now, of one set or of all by name.  Raises UnknownScaleSet."""
+        if name is not None:
+            self._sets.get(name)
+        chosen = sorted(self._sets.all()) if name is None else [name]
+        now = self._clock()
+        lookout = self._looked(now)
+        return tuple(decide(lookout.facts(each), now) for each in chosen)
+
+    def switch(self, name: str, *, on: bool) -> ScaleSet:
+        """Turn automatic upgrades on or off in the recorded declaration (R2.1)."""
+        applied = self._sets.get(name)
+        upgrade = applied.scale_set.upgrade_policy
+        automatic = attrs.evolve(
+            upgrade.automatic_os_upgrade_policy, enable_automatic_os_upgrade=on
+        )
+        edited = attrs.evolve(
+            applied.scale_set,
+            upgrade_policy=attrs.evolve(upgrade, automatic_os_upgrade_policy=automatic),
+        )
+        self._journal.declare(name, dumps(edited), str(applied.folder), self._clock())
+        return edited
+
+    def stop_all(self, *, on: bool) -> int | None:
+        """Turn the stop-all switch (N6); since when it is on."""
+        self._journal.stop_all(self._clock() if on else None)
+        return self._journal.stopped_since()
+
+    def check_not_stopped(self) -> None:
+        """Raises AllStopped while the switch is on (N6)."""
+        since = self._journal.stopped_since()
+        if since is not None:
+            raise AllStopped(instant(since))
+
+    def retry(self, name: str) -> Decision:
+        """Let the schedule forget how earlier runs ended (S12); what is due then.
+
+        Raises UnknownScaleSet, or NothingToRetry when nothing is held against a version.
+        """
+        self._sets.get(name)
+        now = self._clock()
+        facts = self._looked(now).facts(name)
+        if not _is_held_against(facts):
+            raise NothingToRetry(name)
+        self._journal.retry(name, now)
+        return decide(attrs.evolve(facts, retry_at=now), now)
+
+    def _looked(self, now: int) -> Lookout:
+        lookout = Lookout(self._journal, self._source, self._sets.unfit, records=False)
+        lookout.read()
+        lookout.sight(now)
+        return lookout
+
+
+def _is_held_against(facts: Facts) -> bool:
+    """Whether a run of this model ended without completing, and was not forgiven."""
+    return any(
+        run.ended_at is not None
+        and not run.completed
+        and run.opened_at >= facts.configured_at
+        and (facts.retry_at is None or run.ended_at > facts.retry_at)
+        for run in facts.runs
+    )
