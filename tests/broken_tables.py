@@ -238,6 +238,62 @@ MISTAKES: Final = (
         "end",
         target=State.IDLE,
     ),
+    # -- windows and approvals (N10, R4.11)
+    row(
+        "a batch begins although the window is closed",
+        "GatesProp ChangeProp",
+        "begin_healthy",
+        guard=lambda c, p: table.may_begin(c._replace(shut=0), p),
+    ),
+    row(
+        "the picture of the fleet outlives a closed window",
+        "ViewProp",
+        "reopen",
+        sets=without("reopen", "view"),
+    ),
+    row(
+        "a window that an operator closes",
+        "WindowProp",
+        "pause",
+        sets=(*ROWS["pause"].sets, ("shut", set_to(1))),
+    ),
+    row("a window that cancels", "WindowProp", "shut", sets=put("shut", "stop", set_to(1))),
+    missing("a window that never opens", "ReportInv", "reopen"),
+    row(
+        "approvals nobody asked for",
+        "DeferralInv StartProp",
+        "start",
+        sets=(("deferred", set_to(1)),),
+    ),
+    row(
+        "completed although some are withheld",
+        "CompletedInv ChangeProp DisjointInv",
+        "complete",
+        guard=lambda c, p: all_of(
+            deciding(c, p), negate(table.upgraded_breached(c, p)), pending(c) == 0
+        ),
+    ),
+    row(
+        "withheld until the first batch is over",
+        "ApprovalProp",
+        "batch_done",
+        sets=(*ROWS["batch_done"].sets, ("deferred", set_to(0))),
+    ),
+    row(
+        "an approval that trusts an old picture",
+        "ViewProp",
+        "approve",
+        sets=without("approve", "view"),
+    ),
+    row(
+        "nobody is asked while somebody is pending",
+        "ViewProp",
+        "rest",
+        guard=lambda c, p: all_of(deciding(c, p), c.deferred == 1),
+    ),
+    missing("an approval of some that nobody hears", "OperatorInv", "approve_some"),
+    missing("an approval that is waited for without end", "ReportInv", "lapse"),
+    missing("a run that rests for ever", "ProgressInv", "rouse"),
     # -- ending (S8, R4.9)
     row(
         "a claim after a cause was recorded",

@@ -10,21 +10,24 @@ from typing import Any
 
 import attrs
 
-from rollproof.charter import Charter
-from rollproof.commands import Command, Verb
+from rollproof.charter import Charter, Deferral
+from rollproof.commands import IDLE_VERBS, Command, Verb
 from rollproof.counts import PHASES, Limits
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -54,8 +57,9 @@ def charter(**terms: Any) -> Charter:
         "rollback": 1,
         "restore_on_breach": 0,
         "paced": int(terms.get("pause", 0) > 0),
+        "deferral": int(terms.get("deferral", Deferral.NONE) is not Deferral.NONE),
     }
-    limits |= {name: terms.pop(name) for name in limits if name in terms}
+    limits |= {n: terms.pop(n) for n in limits if n in terms and n != "deferral"}
     return Charter(run="r", scale_set="s", target=NEW, limits=Limits(**limits), **terms)
 
 
@@ -180,6 +184,9 @@ def check_batch(before: Run, event: Event, after: Run, batch: list[str]) -> None
     assert share(ill, whole) <= p.max_unhealthy, "R4.1"
     assert share(lost, len(tried) - size) <= p.max_unhealthy_upgraded, "R4.4"
     assert (after.counts.held, after.counts.gated) == (0, 0), "N6, R4.5"
+    assert after.counts.shut == 0, "N10"
+    approved = after.ledger.approved
+    assert approved is None or approved.issuperset(batch), "R4.11"
 
 
 def check_success(before: Run, event: Event, after: Run) -> None:
@@ -252,7 +259,9 @@ class Stage:
         self.run, self.rows, self.commands = after, list(rows), commands
         self.sent.append(event)
         self.open = [c for c in (*self.open, *commands) if expects(after, c)]
-        waiting = self.run.counts.held and self.state is State.PRECHECKING
+        waiting = self.state is State.PRECHECKING and (
+            self.run.counts.held or self.run.counts.shut
+        )
         assert bool(self.open) or self.state not in ACTIVE or waiting, "nothing to wait for"
         return self
 
@@ -310,8 +319,8 @@ class Stage:
         if command.verb is Verb.SURVEY:
             present, gone = news(self.run.ledger, NEW, self.world.values())
             return self.send(Surveyed(self.at, attempt, present, gone))
-        if command.verb is Verb.WAIT:
-            return self.overdue(Verb.WAIT)
+        if command.verb in IDLE_VERBS:
+            return self.overdue(command.verb)
         if name not in self.world:
             return self.send(Vanished(self.at, name))
         if command.verb is Verb.REPLACE:
@@ -325,7 +334,7 @@ class Stage:
 
     def batch(self) -> "Stage":
         """Carry out everything until the next survey, pause or end."""
-        while todo := [c for c in self.open if c.verb not in (Verb.SURVEY, Verb.WAIT)]:
+        while todo := [c for c in self.open if c.verb not in (Verb.SURVEY, *IDLE_VERBS)]:
             self.answer(todo[0])
         return self
 
@@ -368,4 +377,9 @@ def one_of_each(stage: Stage) -> Iterator[Event]:
     yield Cancel(stage.at, force=True)
     yield Pause(stage.at)
     yield Resume(stage.at)
+    yield Shut(stage.at)
+    yield Reopen(stage.at)
+    yield Approve(stage.at)
+    yield Approve(stage.at, (name,))
+    yield Overdue(stage.at, Verb.AWAIT, "", 1)
     yield Fault(stage.at, "why")

@@ -70,7 +70,7 @@ class TestPolicy:
     def test_is_taken_over(self) -> None:
         """R4.1, R4.2, R4.4, R4.5, R4.8."""
         c = charter(UpgradePolicy(rolling_upgrade_policy=self.ROLLING))
-        assert c.limits == (50, 60, 70, 1, 1, 1)
+        assert c.limits == (50, 60, 70, 1, 1, 1, 0)
         assert (c.pause, c.cross_zone, c.unhealthy_first) == (3_000, True, True)
 
     def test_is_the_default_when_it_is_not_to_be_used(self) -> None:
@@ -79,7 +79,7 @@ class TestPolicy:
             rolling_upgrade_policy=self.ROLLING, automatic_os_upgrade_policy=automatic
         )
         c = charter(policy)
-        assert c.limits == (20, 20, 20, 1, 0, 0)
+        assert c.limits == (20, 20, 20, 1, 0, 0, 0)
         assert (c.pause, c.cross_zone, c.unhealthy_first) == (0, False, False)
 
     def test_target_and_waits(self) -> None:

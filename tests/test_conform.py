@@ -370,6 +370,8 @@ class TestSearch:
 PINNED = {
     "1, rBP, 1 disturbances": (117, 104, 415),
     "1, RbP, 1 disturbances": (167, 153, 624),
+    "1 withheld, then approved, 1 disturbances": (132, 78, 0),
+    "1 withheld, then left alone, 1 disturbances": (213, 78, 0),
     "two zones, apart, 0 disturbances": (179, 20, 169),
     "two, unhealthy first": (374, 197, 1_034),
     "three at once": (466, 95, 888),

@@ -27,11 +27,11 @@ def total(c: Counts[int], phases: Iterable[str]) -> int:
 
 
 class TestShape:
-    """Seventeen phases, then eight registers."""
+    """Seventeen phases, then ten registers."""
 
     def test_fields(self) -> None:
         assert PHASE_COUNT == len(PHASES) == 17
-        assert len(REGISTERS) == 8
+        assert len(REGISTERS) == 10
         assert Counts._fields == PHASES + REGISTERS
 
     def test_every_phase_is_one_of_the_designs(self) -> None:
@@ -39,8 +39,8 @@ class TestShape:
         assert set(PHASES) == settled | FLYING | {"indeterminate"}
 
     def test_empty(self) -> None:
-        assert tuple(EMPTY) == (0,) * 25
-        assert len(Limits._fields) == 6
+        assert tuple(EMPTY) == (0,) * 27
+        assert len(Limits._fields) == 7
 
 
 class TestSums:

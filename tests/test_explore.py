@@ -32,6 +32,7 @@ from rollproof_checks.explore.layout import Layout, TooWide, of
 from rollproof_checks.explore.reading import OUT_OF_REACH, Merged, merged
 from rollproof_checks.explore.search import Search
 from rollproof_checks.explore.standard import (
+    APPROVALS,
     BATCHES,
     BREACH,
     CONCRETE,
@@ -108,7 +109,8 @@ class TestWhatIsVisited:
             (BREACH, 170_209, 1_260_467, 34),
             (BATCHES, 11_819, 52_755, 34),
             (CONCRETE, 13_193, 52_384, 29),
-            (PAIR, 38_937, 231_654, 24),
+            (PAIR, 77_873, 519_702, 25),  # with the window open and closed
+            (APPROVALS, 37_279, 263_679, 29),
         ],
         ids=lambda value: value.name if isinstance(value, Model) else "",
     )

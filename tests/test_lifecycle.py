@@ -17,7 +17,7 @@ from statemachine.exceptions import TransitionNotAllowed
 from statemachine.utils import _cached_loop
 
 from rollproof.charter import Charter
-from rollproof.commands import Command, Verb
+from rollproof.commands import IDLE_VERBS, Command, Verb
 from rollproof.counts import EMPTY, PHASES, Counts, Limits
 from rollproof.errors import IllegalEvent
 from rollproof.events import (
@@ -44,7 +44,7 @@ from rollproof.states import TERMINAL, Cause, State, View
 from rollproof.step import trace
 from rollproof.table import ROWS, TABLE, Row
 
-STRICT = Limits(20, 20, 20, 1, 1, 1)
+STRICT = Limits(20, 20, 20, 1, 1, 1, 1)
 LOOSE = Limits(100, 100, 100, 0, 0, 0)
 
 UNCONDITIONAL = {"start"} | {row.name for row in TABLE if row.name.startswith("appear_")}
@@ -60,9 +60,12 @@ def small_counts(most: int) -> Iterator[Counts[int]]:
         combinations_with_replacement(PHASES, instances) for instances in range(most + 1)
     )
     gates = list(
-        product(View, (0, 1), (0, 1), (Cause.NONE, Cause.FLEET_UNHEALTHY), (0, 1), (0, 1))
+        product(
+            *(View, (0, 1), (0, 1), (Cause.NONE, Cause.FLEET_UNHEALTHY), (0, 1), (0, 1)),
+            *(((0, 0), (1, 0), (0, 1)),),
+        )
     )
-    for phases, (view, gated, held, stop, forced, room) in product(placed, gates):
+    for phases, (view, gated, held, stop, forced, room, late) in product(placed, gates):
         yield EMPTY._replace(
             **{phase: phases.count(phase) for phase in phases},
             view=int(view),
@@ -73,6 +76,8 @@ def small_counts(most: int) -> Iterator[Counts[int]]:
             room=room,
             slack=room,
             cap=1,
+            shut=late[0],
+            deferred=late[1],
         )
 
 
@@ -188,12 +193,13 @@ class TestChart:
             st.sampled_from(Cause),
             st.integers(0, 1),
             *[st.sampled_from([0, 1, 2]) | st.integers(0, 10**7)] * 3,
+            *[st.integers(0, 1)] * 2,
         ),
         st.tuples(
             st.integers(5, 100),
             st.integers(5, 100),
             st.integers(0, 100),
-            *[st.integers(0, 1)] * 3,
+            *[st.integers(0, 1)] * 4,
         ),
     )
     @settings(deadline=None)
@@ -273,7 +279,7 @@ class World:
         if verb is Verb.SURVEY:
             differing, gone = news(self.run.ledger, CHARTER.target, self.fleet.values())
             return Surveyed(at, attempt, differing, gone)
-        if verb is Verb.WAIT or not next(self.outcomes, True):
+        if verb in IDLE_VERBS or not next(self.outcomes, True):
             failures: dict[Verb, Event] = {
                 Verb.REPLACE: ReplaceFailed(at, name, attempt, "refused"),
                 Verb.RESTORE: RestoreFailed(at, name, attempt, "refused"),

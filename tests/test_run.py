@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollproof.commands import Command, Verb
+from rollproof.commands import IDLE_VERBS, Command, Verb
 from rollproof.counts import EMPTY
 from rollproof.events import Cancel, Pause, Vanished
 from rollproof.run import Run, expects, new_run
@@ -81,7 +81,7 @@ class TestExpects:
             for verb in Verb
             for instance in ("", *stage.world, "nobody")
             for attempt in range(4)
-            if (instance == "") == (verb in (Verb.SURVEY, Verb.WAIT))
+            if (instance == "") == (verb in (Verb.SURVEY, *IDLE_VERBS))
             and expects(stage.run, Command(verb, instance, attempt, 0))
         ]
         assert named == [waited_for]

@@ -10,6 +10,7 @@ import pytest
 from rollproof.commands import Verb
 from rollproof.errors import IllegalEvent
 from rollproof.events import (
+    Approve,
     Cancel,
     Fault,
     Observed,
@@ -406,7 +407,7 @@ class TestReports:
         stage = Stage.of(fleet(2, version=NEW)).begin()
         assert stage.state in TERMINAL
         for event in one_of_each(stage):
-            if isinstance(event, Start | Cancel | Pause | Resume):
+            if isinstance(event, Start | Cancel | Pause | Resume | Approve):
                 with pytest.raises(IllegalEvent, match=type(event).__name__):
                     step(stage.run, event)
             else:

@@ -35,10 +35,12 @@ def random_point(chance: random.Random, most: int = 4) -> tuple[Counts[int], Lim
         chance.randint(0, 3),  # room
         chance.randint(0, 3),  # slack
         chance.randint(1, 4),  # cap
+        chance.randint(0, 1),  # shut
+        chance.randint(0, 1),  # deferred
     ]
     c = Counts(*phases, *registers)
     if chance.random() < 0.5:  # where Prechecking decides
-        c = c._replace(view=View.FRESH, gated=0, held=0, stop=Cause.NONE)
+        c = c._replace(view=View.FRESH, gated=0, held=0, stop=Cause.NONE, shut=0)
     p = Limits(
         max_batch=chance.randint(5, 100),
         max_unhealthy=chance.randint(5, 100),
@@ -46,6 +48,7 @@ def random_point(chance: random.Random, most: int = 4) -> tuple[Counts[int], Lim
         rollback=chance.randint(0, 1),
         restore_on_breach=chance.randint(0, 1),
         paced=chance.randint(0, 1),
+        deferral=chance.randint(0, 1),
     )
     return c, p
 
@@ -70,7 +73,7 @@ class TestShape:
 
     def test_pinned(self) -> None:
         """A new row is a decision: it changes this number, and says why in its commit."""
-        assert len(TABLE) == 77
+        assert len(TABLE) == 85
 
     @each_row
     def test_terminal_states_have_no_exits(self, row: Row) -> None:
@@ -156,6 +159,8 @@ class TestRules:
         ways = (
             "breach_upgraded",
             "complete",
+            "rest",
+            "release",
             "breach_fleet",
             "begin_healthy",
             "begin_unhealthy",

@@ -24,7 +24,7 @@ FLEET = 6
 POLICIES = [
     Limits(batch, fleet, image, *switches)
     for batch, fleet, image in product((40, 100), (20, 50), (0, 50, 100))
-    for switches in product((0, 1), repeat=3)
+    for switches in product((0, 1), repeat=4)
 ]
 
 StepTaken = tuple[Row, State, Counts[int], Limits[int], State, Counts[int]]
@@ -53,7 +53,7 @@ def walks(times: int, length: int = 100, seed: int = 1) -> Iterator[StepTaken]:
 def _weight(row: Row) -> float:
     if row.actor in (Actor.MACHINE, Actor.PICK) or (row.leaves in FLYING and row.enters):
         return 200
-    if row.name in ("surveyed", "pause_over", "resume"):
+    if row.name in ("surveyed", "pause_over", "resume", "reopen"):
         return 200
     if row.name == "force" or row.leaves in FLYING:
         return 20

@@ -29,7 +29,7 @@ FOUNDATION = frozenset({"InitialInv", "NaturalInv", "RegisterInv"})
 """What Idle is assumed to be: the empty ledger of `rollproof.run.new_run`, and more, since
 any instances may be known before the start."""
 
-SWITCHES = ("rollback", "restore_on_breach", "paced")
+SWITCHES = ("rollback", "restore_on_breach", "paced", "deferral")
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -11,17 +11,20 @@ from rollproof.commands import Command, Verb
 from rollproof.counts import Counts, Limits
 from rollproof.errors import RollproofError
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -37,6 +40,7 @@ from rollproof.table import TABLE, Row
 
 __all__ = [
     "TABLE",
+    "Approve",
     "Cancel",
     "Cause",
     "Charter",
@@ -53,6 +57,7 @@ __all__ = [
     "Observed",
     "Overdue",
     "Pause",
+    "Reopen",
     "ReplaceFailed",
     "Replaced",
     "RestoreFailed",
@@ -63,6 +68,7 @@ __all__ = [
     "Row",
     "Run",
     "ScaleSet",
+    "Shut",
     "Start",
     "StartedBy",
     "State",

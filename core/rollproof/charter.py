@@ -19,6 +19,16 @@ class StartedBy(StrEnum):
     PLATFORM = "Platform"
 
 
+class Deferral(StrEnum):
+    """Whether a run waits for approval, and what is approved at a time (R4.11)."""
+
+    NONE = "none"
+    SET = "set"
+    """The scale set as a whole."""
+    INSTANCE = "instance"
+    """Instances, one by one or all that are left."""
+
+
 @attrs.frozen(kw_only=True)
 class Charter:
     """The terms of one run.  All waits are milliseconds."""
@@ -46,6 +56,12 @@ class Charter:
     """Until a fleet that does not answer stops the run."""
     look: int = 5_000
     """Between two looks at an instance that is given time (R5.2)."""
+    deferral: Deferral = Deferral.NONE
+    """What has to be approved; ``limits.deferral`` is 1 unless nothing has (R4.11)."""
+    approval_wait: int = 24 * 3_600_000
+    """From the start until what nobody approved is treated as ``lapse_approves`` says."""
+    lapse_approves: bool = True
+    """Whether it is approved by then; else it is left alone (R4.11)."""
 
 
 def draw_up(

@@ -23,6 +23,14 @@ class Verb(StrEnum):
     """Give the previous OS disk back; outcome `Restored` or `RestoreFailed`."""
     WAIT = "wait"
     """Do nothing until the deadline; outcome `Overdue` (R4.5)."""
+    AWAIT = "await"
+    """Do nothing until everything is approved, or the deadline; outcome `Approve` or
+    `Overdue` (R4.11)."""
+
+
+IDLE_VERBS = frozenset({Verb.WAIT, Verb.AWAIT})
+"""Commands that nobody carries out: people or time answer them, and time by the wall
+clock, whoever serves meanwhile."""
 
 
 class Command(NamedTuple):
@@ -30,7 +38,7 @@ class Command(NamedTuple):
 
     verb: Verb
     instance: str
-    """Empty for SURVEY and WAIT."""
+    """Empty for SURVEY, WAIT and AWAIT."""
     attempt: int
     """Which attempt on the instance, or which survey or wait, this is about; with the
     verb and the instance it names the command."""

@@ -9,13 +9,13 @@ terms in the proofs; hence the type parameter.
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 T = TypeVar("T")
 
 
 class Counts(NamedTuple, Generic[T]):
-    """Seventeen phases, then eight registers.  All are numbers >= 0."""
+    """Seventeen phases, then ten registers.  All are numbers >= 0."""
 
     # -- phases: an instance is in exactly one
     pending_healthy: T
@@ -65,6 +65,10 @@ class Counts(NamedTuple, Generic[T]):
     """Healthy ones among them (S6)."""
     cap: T
     """The batch bound as it was when the current batch was chosen (S1)."""
+    shut: T = cast(T, 0)
+    """1 while the maintenance window is closed (S7, N10)."""
+    deferred: T = cast(T, 0)
+    """1 while instances are withheld until somebody approves them (R4.11)."""
 
 
 PHASES: Final = Counts._fields[: Counts._fields.index("view")]
@@ -96,6 +100,8 @@ class Limits(NamedTuple, Generic[T]):
     """1: so are all failed ones when a threshold ends the run (R4.8)."""
     paced: T
     """1: there is a pause between batches (R4.5)."""
+    deferral: T = cast(T, 0)
+    """1: the run waits for approval (R4.11)."""
 
 
 def whole(c: Counts[Any]) -> Any:

@@ -126,6 +126,29 @@ class Resume:
 
 
 @attrs.frozen
+class Shut:
+    """The maintenance window has closed: no further batch until `Reopen` (N10)."""
+
+    at: int
+
+
+@attrs.frozen
+class Reopen:
+    """The maintenance window is open (N10)."""
+
+    at: int
+
+
+@attrs.frozen
+class Approve:
+    """What was withheld may be upgraded: these instances, or where none is named all, those
+    that appear later among them (R4.11)."""
+
+    at: int
+    instances: tuple[str, ...] = ()
+
+
+@attrs.frozen
 class Fault:
     """The host met an error that it must not work around (R8)."""
 
@@ -146,5 +169,8 @@ Event = (
     | Cancel
     | Pause
     | Resume
+    | Shut
+    | Reopen
+    | Approve
     | Fault
 )

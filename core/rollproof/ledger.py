@@ -133,6 +133,8 @@ class Ledger(NamedTuple):
     """Attempt number by index, where it is not 1: the instance vanished while or after
     it was attempted, and came back.  A life takes two numbers: the second is borne by
     the watch over its way back, so that no two commands about it share a key."""
+    approved: frozenset[str] | None = None
+    """Instances that are not withheld; None: nobody is (R4.11)."""
 
     def find(self, instance: str) -> int | None:
         """The index of an instance that is in the set."""
@@ -145,6 +147,17 @@ class Ledger(NamedTuple):
         """The phase of an instance; None when it is not in the set."""
         index = self.find(instance)
         return None if index is None else PHASES[self.phases.cells()[index]]
+
+    def withholds(self, target: str) -> bool:
+        """Whether an instance is left alone for want of an approval alone, as far as is
+        known: it was not seen on the target (R4.11)."""
+        if self.approved is None:
+            return False
+        ids, seen = self.roster.ids, self.versions.cells()
+        return any(
+            code in SKIPPED and ids[index] not in self.approved and seen[index] != target
+            for index, code in enumerate(self.phases.cells())
+        )
 
     def attempt(self, index: int) -> int:
         """The number that commands about this instance bear now."""
@@ -167,9 +180,10 @@ class Ledger(NamedTuple):
         return tuple(cells.count(code) for code in range(PHASE_COUNT))
 
 
-def empty_ledger() -> Ledger:
+def empty_ledger(*, withholding: bool = False) -> Ledger:
     """A ledger of no instances; the first survey fills it."""
-    return Ledger(Roster(), Versioned(bytearray()), Versioned([]), Versioned([]), {})
+    approved = frozenset[str]() if withholding else None
+    return Ledger(Roster(), Versioned(bytearray()), Versioned([]), Versioned([]), {}, approved)
 
 
 def is_healthy(instance: Instance, code: int, target: str) -> bool:
@@ -182,12 +196,15 @@ def is_healthy(instance: Instance, code: int, target: str) -> bool:
     return code not in UPGRADED or instance.version == target
 
 
-def is_exempt(instance: Instance, code: int, target: str) -> bool:
-    """Whether the run must leave the instance alone: protected, or on the target (R1.4).
+def is_exempt(
+    instance: Instance, code: int, target: str, approved: frozenset[str] | None = None
+) -> bool:
+    """Whether the run must leave the instance alone: protected, on the target, or withheld
+    (R1.4, R4.11).
 
     Where the version cannot be read, what was decided before stands.
     """
-    if instance.protected:
+    if instance.protected or (approved is not None and instance.id not in approved):
         return True
     if instance.version is None:
         return code in SKIPPED
@@ -215,7 +232,10 @@ def news(
         if (
             version != instance.version
             or (code in HEALTHY) != is_healthy(instance, code, target)
-            or (code in OPEN and is_exempt(instance, code, target) != (code in SKIPPED))
+            or (
+                code in OPEN
+                and is_exempt(instance, code, target, ledger.approved) != (code in SKIPPED)
+            )
             or not roster.seats(index, instance)
         ):
             differing.append(instance)

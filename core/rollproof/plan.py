@@ -27,6 +27,7 @@ from rollproof.commands import Command, Verb
 from rollproof.counts import failed, in_flight, lost, pending, unhealthy, whole
 from rollproof.errors import InvalidFields, Problem
 from rollproof.events import (
+    Approve,
     Event,
     Observed,
     Overdue,
@@ -274,8 +275,10 @@ Imagination = Callable[[Run, Command], Event]
 
 
 def _seen(charter: Charter, fleet: Sequence[Instance]) -> Run:
-    """The run when it has seen the fleet, held so that no batch begins yet."""
+    """The run when it has seen the fleet, held so that no batch begins yet; what must be
+    approved is taken to be (R4.11)."""
     run, _ = step(new_run(charter), Start(0))
+    run, _ = step(run, Approve(0))
     run, _ = step(run, Pause(0))
     present, _ = news(run.ledger, charter.target, fleet)
     run, _ = step(run, Surveyed(0, run.surveys, present))

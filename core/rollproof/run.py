@@ -38,7 +38,8 @@ class Run(NamedTuple):
 
 def new_run(charter: Charter) -> Run:
     """A run that has not begun."""
-    return Run(charter, State.IDLE, EMPTY, empty_ledger(), 0, 0)
+    withholding = bool(charter.limits.deferral)
+    return Run(charter, State.IDLE, EMPTY, empty_ledger(withholding=withholding), 0, 0)
 
 
 def expects(run: Run, command: Command) -> bool:
@@ -53,6 +54,8 @@ def expects(run: Run, command: Command) -> bool:
         return command.attempt == run.surveys and run.counts.view == View.ASKED
     if command.verb is Verb.WAIT:
         return command.attempt == run.batches and run.counts.gated == 1
+    if command.verb is Verb.AWAIT:
+        return run.counts.deferred == 1
     index = run.ledger.find(command.instance)
     if index is None:
         return False

@@ -47,3 +47,5 @@ class View(IntEnum):
     STALE = 0
     ASKED = 1
     FRESH = 2
+    RESTING = 3
+    """Nothing is left but what is withheld: the run looks again once that changes (R4.11)."""

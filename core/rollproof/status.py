@@ -71,6 +71,10 @@ class RunStatus:
     cause_text: str
     held: bool
     """An operator has paused it."""
+    shut: bool
+    """It is outside its maintenance window (N10)."""
+    deferred: bool
+    """It withholds instances until they are approved (R4.11)."""
     started_by: StartedBy
     target: str
     started_at: int
@@ -106,6 +110,8 @@ def describe(  # noqa: PLR0917  # one argument per fact of the record
         cause=cause,
         cause_text=CAUSES[cause],
         held=bool(counts.held) and state not in TERMINAL,
+        shut=bool(counts.shut) and state not in TERMINAL,
+        deferred=bool(counts.deferred) and state not in TERMINAL,
         started_by=charter.started_by,
         target=charter.target,
         started_at=started_at,

@@ -24,17 +24,20 @@ from rollproof.commands import Command, Verb
 from rollproof.counts import PHASES
 from rollproof.errors import IllegalEvent
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -110,6 +113,9 @@ _APPEAR: Final[Mapping[tuple[bool, bool], Row]] = {
 
 def _start(turn: Turn, _event: Start) -> None:
     turn.take(ROWS["start"])
+    if turn.counts.deferred:
+        deadline = turn.at + turn.charter.approval_wait
+        turn.commands.append(Command(Verb.AWAIT, "", 1, deadline))
     turn.settle()
 
 
@@ -126,6 +132,27 @@ def _pause(turn: Turn, _event: Pause) -> None:
 
 def _resume(turn: Turn, _event: Resume) -> None:
     turn.take_if_enabled(ROWS["resume"])
+    turn.settle()
+
+
+def _shut(turn: Turn, _event: Shut) -> None:
+    turn.take_if_enabled(ROWS["shut"])
+
+
+def _reopen(turn: Turn, _event: Reopen) -> None:
+    turn.take_if_enabled(ROWS["reopen"])
+    turn.settle()
+
+
+def _approve(turn: Turn, event: Approve) -> None:
+    if turn.approved is None or not turn.counts.deferred:
+        return  # nothing is withheld, or not for want of an approval any more
+    if event.instances:
+        turn.approved |= frozenset(event.instances)
+        turn.take_if_enabled(ROWS["approve_some"])
+    else:
+        turn.approved = None
+        turn.take(ROWS["approve"])
     turn.settle()
 
 
@@ -171,6 +198,7 @@ def _observed(turn: Turn, event: Observed) -> None:
     phase = ABSENT if index < 0 else turn.phases.cells()[index]
     if phase == ABSENT:
         _appear(turn, instance)
+        turn.settle()
     elif phase == _AWAITING:
         if instance.version == turn.charter.target and instance.health is Health.HEALTHY:
             turn.take(_SUCCEED, index)  # which says what version it runs
@@ -216,6 +244,10 @@ def _overdue(turn: Turn, event: Overdue) -> None:
     elif event.verb is Verb.WAIT:
         if event.attempt == turn.batches:
             turn.take_if_enabled(ROWS["pause_over"])
+    elif event.verb is Verb.AWAIT:
+        if turn.counts.deferred:
+            turn.approved = None if turn.charter.lapse_approves else turn.approved
+            turn.take(ROWS["lapse"])
     else:
         _instance_overdue(turn, event)
     turn.settle()
@@ -240,7 +272,7 @@ def _appear(turn: Turn, instance: Instance) -> None:
     """A new instance: done if it is on the target, else pending (S11)."""
     index = _seat(turn, instance)
     target = turn.charter.target
-    exempt = is_exempt(instance, ABSENT, target)
+    exempt = is_exempt(instance, ABSENT, target, turn.approved)
     turn.versions = turn.versions.put(index, instance.version)
     turn.take(_APPEAR[exempt, is_healthy(instance, ABSENT, target)], index)
 
@@ -283,7 +315,7 @@ def _place(turn: Turn, index: int, instance: Instance) -> None:
     code = turn.phase(index)
     if code in _EXEMPTION:
         row = _EXEMPTION[code]
-        if is_exempt(instance, code, target) != row.name.startswith("enlist"):
+        if is_exempt(instance, code, target, turn.approved) != row.name.startswith("enlist"):
             turn.take(row, index)
             code = turn.phase(index)
     if is_healthy(instance, code, target) != (code in HEALTHY):
@@ -327,7 +359,12 @@ def _refuse(turn: Turn, event: Event) -> None:
 
 Handler = Callable[[Turn, Any], None]
 
-_ORDERS: Final[Mapping[type, Handler]] = {Cancel: _cancel, Pause: _pause, Resume: _resume}
+_ORDERS: Final[Mapping[type, Handler]] = {
+    Cancel: _cancel,
+    Pause: _pause,
+    Resume: _resume,
+    Approve: _approve,
+}
 _REPORTS: Final[Mapping[type, Handler]] = {
     Surveyed: _surveyed,
     Replaced: _replaced,
@@ -337,6 +374,8 @@ _REPORTS: Final[Mapping[type, Handler]] = {
     Restored: _restored,
     RestoreFailed: _restore_failed,
     Overdue: _overdue,
+    Shut: _shut,
+    Reopen: _reopen,
     Fault: _fault,
 }
 _HANDLERS: Final[Mapping[State, Mapping[type, Handler]]] = {

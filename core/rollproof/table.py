@@ -15,8 +15,9 @@ Rule 2
     the integers that run, the arrays that are explored and the terms that are proved
     pass through the very same functions.
 Rule 3
-    Prechecking is where every gate stands: thresholds, pause time, hold, cancel (S7).
-    It is entered before the first batch and after every batch, with nothing in flight.
+    Prechecking is where every gate stands: thresholds, pause time, hold, window, approval,
+    cancel (S7).  It is entered before the first batch and after every batch, with nothing
+    in flight.
 Rule 4
     The batch bound and the headroom are fixed when a batch begins, into ``room``,
     ``slack`` and ``cap``; a batch can then only claim less, never more (S1, S6).
@@ -53,6 +54,7 @@ from rollproof.counts import (
     in_flight,
     lost,
     pending,
+    skipped,
     unhealthy,
     whole,
 )
@@ -168,9 +170,10 @@ def going(c: Counts[Any], _p: Limits[Any]) -> Any:
 
 
 def open_gates(c: Counts[Any], _p: Limits[Any]) -> Any:
-    """Nothing bids the run wait (S7).  The pause is one between batches: where nothing is
-    pending there is nothing to wait for (R4.5)."""
-    return all_of(c.stop == Cause.NONE, c.held == 0, any_of(c.gated == 0, pending(c) == 0))
+    """Nothing bids the run wait (S7).  Pause and window keep batches waiting: where nothing
+    is pending there is nothing to wait for (R4.5, N10)."""
+    timely = any_of(all_of(c.gated == 0, c.shut == 0), pending(c) == 0)
+    return all_of(c.stop == Cause.NONE, c.held == 0, timely)
 
 
 def deciding(c: Counts[Any], p: Limits[Any]) -> Any:
@@ -195,6 +198,13 @@ def may_begin(c: Counts[Any], p: Limits[Any]) -> Any:
         negate(upgraded_breached(c, p)),
         negate(fleet_breached(c, p)),
         pending(c) > 0,
+    )
+
+
+def only_withheld(c: Counts[Any], p: Limits[Any]) -> Any:
+    """Nothing is left to be upgraded but what is withheld, if there is such (R4.11)."""
+    return all_of(
+        deciding(c, p), negate(upgraded_breached(c, p)), pending(c) == 0, c.deferred == 1
     )
 
 
@@ -255,14 +265,18 @@ UPGRADING = ROLLING_FORWARD | WAITING_HEALTH
 BEGIN_PRECHECK = (("view", set_to(View.STALE)), ("gated", pause_gate))
 """What leaving a batch sets."""
 
+APPROVED = (("deferred", set_to(0)), ("view", set_to(View.STALE)))
+"""What the end of a deferral sets."""
+
 
 def _operator_rows() -> Iterator[Row]:
     yield Row(
         name="start",
         actor=Actor.OPERATOR,
         sources=IDLE,
+        sets=(("deferred", lambda _c, p: p.deferral),),
         target=State.PRECHECKING,
-        why="A run begins with its gates, not with a batch (R4.1, S7).",
+        why="A run begins with its gates, not with a batch (R4.1, S7, R4.11).",
     )
     yield Row(
         name="pause",
@@ -300,6 +314,22 @@ def _operator_rows() -> Iterator[Row]:
         ),
         why="A forced cancel waits for nothing (S8).",
     )
+    yield Row(
+        name="approve",
+        actor=Actor.OPERATOR,
+        sources=ACTIVE,
+        guard=lambda c, _p: c.deferred == 1,
+        sets=APPROVED,
+        why="Whatever was withheld may be upgraded, once it is seen again (R4.11, R4.1).",
+    )
+    yield Row(
+        name="approve_some",
+        actor=Actor.OPERATOR,
+        sources=PRECHECKING,
+        guard=lambda c, _p: all_of(c.deferred == 1, c.view != View.STALE),
+        sets=(("view", set_to(View.STALE)),),
+        why="Some of what was withheld may be upgraded, once it is seen again (R4.11, R4.1).",
+    )
 
 
 def _prechecking_rows() -> Iterator[Row]:
@@ -336,6 +366,30 @@ def _prechecking_rows() -> Iterator[Row]:
         why="The pause has passed; what was seen during it is not trusted (R4.1, R4.5).",
     )
     yield Row(
+        name="rest",
+        actor=Actor.PICK,
+        sources=PRECHECKING,
+        guard=lambda c, p: all_of(only_withheld(c, p), skipped(c) > 0),
+        sets=(("view", set_to(View.RESTING)),),
+        why="What is left is withheld; the picture will be old when it is not (R4.11, R4.1).",
+    )
+    yield Row(
+        name="release",
+        actor=Actor.PICK,
+        sources=PRECHECKING,
+        guard=only_withheld,
+        sets=(("deferred", set_to(0)),),
+        why="Nobody is withheld who wants an upgrade: nothing is to be approved (R4.11).",
+    )
+    yield Row(
+        name="rouse",
+        actor=Actor.MACHINE,
+        sources=PRECHECKING,
+        guard=lambda c, p: all_of(open_gates(c, p), c.view == View.RESTING, pending(c) > 0),
+        sets=(("view", set_to(View.STALE)),),
+        why="There is something to do by itself: look again first (R4.1, R4.11).",
+    )
+    yield Row(
         name="breach_upgraded",
         actor=Actor.MACHINE,
         sources=PRECHECKING,
@@ -348,7 +402,7 @@ def _prechecking_rows() -> Iterator[Row]:
         actor=Actor.MACHINE,
         sources=PRECHECKING,
         guard=lambda c, p: all_of(
-            deciding(c, p), negate(upgraded_breached(c, p)), pending(c) == 0
+            deciding(c, p), negate(upgraded_breached(c, p)), pending(c) == 0, c.deferred == 0
         ),
         target=State.COMPLETED,
         why="Every instance of the set has had its turn (R4.6).",
@@ -659,6 +713,30 @@ def _fleet_rows() -> Iterator[Row]:
             leaves=phase,
             why="A vanished instance leaves the ledger (S11).",
         )
+    yield Row(
+        name="shut",
+        actor=Actor.WORLD,
+        sources=ACTIVE,
+        guard=lambda c, _p: c.shut == 0,
+        sets=(("shut", set_to(1)),),
+        why="The maintenance window closes; the current batch is finished (S7, N10).",
+    )
+    yield Row(
+        name="reopen",
+        actor=Actor.WORLD,
+        sources=ACTIVE,
+        guard=lambda c, _p: c.shut == 1,
+        sets=(("shut", set_to(0)), ("view", set_to(View.STALE))),
+        why="The window opens; what was seen before is not trusted (N10, R4.1).",
+    )
+    yield Row(
+        name="lapse",
+        actor=Actor.WORLD,
+        sources=ACTIVE,
+        guard=lambda c, _p: c.deferred == 1,
+        sets=APPROVED,
+        why="The latest time for an approval has passed: the default holds (R4.11, R4.1).",
+    )
     yield Row(
         name="fault",
         actor=Actor.WORLD,

@@ -15,7 +15,7 @@ from rollproof.counts import EMPTY, PHASES, Counts
 from rollproof.ledger import CODE, IN_FLIGHT, Ledger
 from rollproof.run import Run
 from rollproof.states import State
-from rollproof.table import ROWS, TABLE, Actor, Row, may_begin
+from rollproof.table import ROWS, TABLE, Actor, Row, may_begin, only_withheld
 
 _MACHINE: Final[Mapping[State, tuple[Row, ...]]] = {
     state: tuple(r for r in TABLE if r.actor is Actor.MACHINE and state in r.sources)
@@ -40,6 +40,8 @@ _RESTORE: Final[Mapping[int, Row]] = {
     CODE["failed_unhealthy"]: ROWS["restore_unhealthy"],
 }
 _SEAL: Final = ROWS["seal"]
+_REST: Final = ROWS["rest"]
+_RELEASE: Final = ROWS["release"]
 _FORCED: Final = Counts._fields.index("forced")
 
 _new = tuple.__new__
@@ -51,6 +53,7 @@ class Turn:
 
     __slots__ = (
         "alone",
+        "approved",
         "at",
         "batches",
         "before",
@@ -71,18 +74,22 @@ class Turn:
         self.alone = False  # whether the roster's lists were made in this turn
         self.charter, self.state, cells, ledger, self.surveys, self.batches = run
         self.cells = list(cells)
-        self.roster, self.phases, self.versions, self.before, self.lives = ledger
+        self.roster, self.phases, self.versions, self.before, self.lives, self.approved = ledger
         self.commands: list[Command] = []
         self.rows: list[str] = []
 
     def ledger(self) -> Ledger:
         """The ledger as it stands."""
-        return _new(Ledger, (self.roster, self.phases, self.versions, self.before, self.lives))
+        return _new(
+            Ledger,
+            (self.roster, self.phases, self.versions, self.before, self.lives, self.approved),
+        )
 
     def freeze(self) -> Run:
         """The run as it stands."""
         ledger = _new(
-            Ledger, (self.roster, self.phases, self.versions, self.before, self.lives)
+            Ledger,
+            (self.roster, self.phases, self.versions, self.before, self.lives, self.approved),
         )
         return _new(
             Run,
@@ -173,10 +180,16 @@ class Turn:
         """Take the rows for which the ledger chooses the instance; False if none was."""
         if self.counts.forced and self._abandon():
             return True
-        if self.state is State.PRECHECKING and may_begin(self.counts, self.charter.limits):
-            self._begin_batch()
-            return True
-        return self.state is State.ROLLING_BACK and self._restore()
+        if self.state is State.ROLLING_BACK:
+            return self._restore()
+        if self.state is State.PRECHECKING:
+            if may_begin(self.counts, self.charter.limits):
+                self._begin_batch()
+                return True
+            if only_withheld(self.counts, self.charter.limits):
+                self.take(_REST if self.ledger().withholds(self.charter.target) else _RELEASE)
+                return True
+        return False
 
     def _begin_batch(self) -> None:
         self.batches += 1

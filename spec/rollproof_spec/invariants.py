@@ -10,7 +10,7 @@ from typing import Any
 
 from rollproof.algebra import all_of, any_of, negate
 from rollproof.counts import PHASES, REGISTERS
-from rollproof.states import TERMINAL, Cause, State
+from rollproof.states import TERMINAL, Cause, State, View
 from rollproof_spec.vocabulary import (
     ATTEMPTED,
     BACKWARD,
@@ -50,7 +50,7 @@ def NaturalInv(_state: State, c: C, _p: P) -> Any:
 @of_states(lambda _s, c, _p: c.held == 1 and c.gated == 1 and c.room == 0)
 def RegisterInv(_state: State, c: C, _p: P) -> Any:
     """Every register stays in its range, so its names mean what they say (R8, S6)."""
-    ranges = (("view", 2), ("stop", max(Cause)), *((flag, 1) for flag in FLAGS))
+    ranges = (("view", max(View)), ("stop", max(Cause)), *((flag, 1) for flag in FLAGS))
     return all_of(
         *(getattr(c, register) >= 0 for register in REGISTERS),
         *(getattr(c, register) <= most for register, most in ranges),
@@ -95,11 +95,11 @@ def TerminalInv(state: State, c: C, _p: P) -> Any:
 
 @of_states(lambda s, c, _p: s is State.COMPLETED and c.upgraded_healthy > 0)
 def CompletedInv(state: State, c: C, _p: P) -> Any:
-    """Completed means that every instance had its turn and nothing stopped the run
-    (R4.6)."""
+    """Completed means that every instance had its turn, that none is withheld and nothing
+    stopped the run (R4.6, R4.11)."""
     if state is not State.COMPLETED:
         return True
-    return all_of(total(c, PENDING) == 0, c.stop == Cause.NONE)
+    return all_of(total(c, PENDING) == 0, c.stop == Cause.NONE, c.deferred == 0)
 
 
 @of_states(lambda s, c, _p: s is State.CANCELLED and c.stop == Cause.OPTED_OUT)
@@ -133,6 +133,16 @@ def PauseInv(state: State, c: C, p: P) -> Any:
     if state not in (State.PRECHECKING, State.CANCELLED, State.COMPLETED):
         return c.gated == 0
     return implies(c.gated == 1, p.paced == 1)
+
+
+@of_states(lambda s, c, _p: s is State.PRECHECKING and c.deferred == 1)
+def DeferralInv(_state: State, c: C, p: P) -> Any:
+    """Nothing is withheld unless the policy wants approvals, and a run rests only on what
+    was (R4.11)."""
+    return all_of(
+        implies(c.deferred == 1, p.deferral == 1),
+        implies(c.view == View.RESTING, c.deferred == 1),
+    )
 
 
 @of_states(lambda _s, c, p: p.rollback == 0 and c.restored_healthy > 0)

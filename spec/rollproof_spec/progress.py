@@ -1,11 +1,12 @@
 """Why a run ends: what the rows together offer, and a number that falls.
 
 Every row of the run machine, and every report it waits for, lowers `rank`, a natural
-number of at most ``192 * instances + 38``.  Only these may raise it: an instance appears or
-comes to want its upgrade, and an operator resumes.  Nothing that a run does brings one of
-them about, so once fleet and operator come to rest it ends within so many steps, provided
-that every command and survey gets its report or its deadline (`ReportInv`: each is
-accepted) and no hold is left standing (`ProgressInv`: nothing else can keep it).
+number of at most ``384 * instances + 60``.  Only these may raise it: an instance appears or
+comes to want its upgrade, an operator resumes or approves, and a window opens.  Nothing that
+a run does brings one of them about, so once fleet, operator and calendar come to rest it ends
+within so many steps, provided that every command and survey gets its report or its deadline,
+every approval too (`ReportInv`: each is accepted), and no hold or closed window is left
+standing (`ProgressInv`: nothing else can keep it).
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ WEIGHTS: Final = (
 STAGES: Final = {
     State.CANCELLED: 0,
     State.COMPLETED: 0,
-    State.PRECHECKING: 1,  # 13 while failed ones may have to be restored from here
-    State.ROLLING_BACK: 7,
-    State.WAITING_HEALTH: 19,
-    State.ROLLING_FORWARD: 25,  # 26 while the batch may grow
-    State.IDLE: 31,
+    State.PRECHECKING: 1,  # 17 while failed ones may have to be restored from here
+    State.ROLLING_BACK: 9,
+    State.WAITING_HEALTH: 25,
+    State.ROLLING_FORWARD: 33,  # 34 while the batch may grow
+    State.IDLE: 42,
 }
-"""Apart by more than the five that view and pause gain where a batch ends."""
+"""Apart by more than the seven that view and pause gain where a batch ends."""
 
 
 def rank(state: State, c: C, p: P) -> Any:
@@ -65,11 +66,14 @@ def rank(state: State, c: C, p: P) -> Any:
     work = sum(weight * total(c, phases) for weight, phases in WEIGHTS)
     stage: Any = STAGES[state]
     if state is State.PRECHECKING:
-        stage = ite(owes_restore(c, p), 13, 1)
+        stage = ite(owes_restore(c, p), 17, 1)
     elif state is State.ROLLING_FORWARD:
-        stage = ite(c.room > 0, 26, 25)
+        stage = ite(c.room > 0, 34, 33)
     going = ite(c.stop == Cause.NONE, 4, 0)
-    return 32 * work + stage + going + 3 * c.gated + (View.FRESH - c.view) + (1 - c.forced)
+    rests = ite(total(c, PENDING) > 0, 4, 0)
+    look = ite(c.view == View.RESTING, rests, View.RESTING - c.view)
+    rest = going + 4 * c.gated + 5 * c.deferred + look + (1 - c.forced)
+    return 64 * work + stage + rest
 
 
 def _stops(c: C, cause: Cause) -> Callable[[C], Any]:
@@ -103,20 +107,25 @@ def RankProp(t: Step) -> Any:
     if t.drifts:
         falls = True if t.row.enters in PENDING else after <= before
     elif t.row.actor is Actor.OPERATOR:
-        falls = any_of(after <= before, t.c2.held < t.c.held)
+        some = all_of(t.c.deferred == 1, t.c.view != View.STALE, t.c2.view == View.STALE)
+        falls = any_of(after <= before, t.c2.held < t.c.held, some)
+    elif t.row.actor is Actor.WORLD:
+        closes = all_of(after <= before, t.c2.shut > t.c.shut)
+        falls = any_of(after < before, closes, t.c2.shut < t.c.shut)
     return all_of(falls, after >= 0)
 
 
 @of_tables(lambda _r, s, c, _p: s is State.PRECHECKING and gates_open(c))
 def ProgressInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     """A run that has begun and not ended goes on by itself, or waits for something that
-    it names: a report, a survey, the end of a hold, or of a pause where another batch is
-    to come (R4.6, R4.5, S8)."""
+    it names: a report, a survey, an approval, the end of a hold, or of a pause or a closed
+    window where another batch is to come (R4.6, R4.5, R4.11, N10, S8)."""
     if state not in ACTIVE:
         return True
+    resting = all_of(c.view == View.RESTING, c.deferred == 1, total(c, PENDING) == 0)
     waits = {
         State.PRECHECKING: all_of(
-            c.stop == Cause.NONE, any_of(negate(unhindered(c)), c.view == View.ASKED)
+            c.stop == Cause.NONE, any_of(negate(unhindered(c)), c.view == View.ASKED, resting)
         ),
         State.ROLLING_FORWARD: c.replacing > 0,
         State.WAITING_HEALTH: c.awaiting > 0,
@@ -157,8 +166,9 @@ def ForwardInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
 
 @of_tables(lambda _r, s, c, _p: c.recovering == 1 and c.restoring == 1)
 def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
-    """Whatever may be reported of an instance, a survey or a pause finds a row, in every
-    state of a run under way, so no wait is without end (R4.3, R4.5, S11, S13)."""
+    """Whatever may be reported of an instance, a survey, a pause, a window or an approval
+    that did not come finds a row, in every state of a run under way, so no wait is without
+    end (R4.3, R4.5, R4.11, N10, S11, S13)."""
     if state not in ACTIVE:
         return True
     here = [row for row in rows if state in row.sources and row.actor is Actor.WORLD]
@@ -173,11 +183,17 @@ def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
         for (leaves, enters), actor in MOVES.items()
         if actor is Actor.WORLD
     )
+    anywhere = (
+        *moves,
+        implies(c.shut == 0, _can(here, state, c, p, lambda c2: c2.shut == 1)),
+        implies(c.shut == 1, _can(here, state, c, p, lambda c2: c2.shut == 0)),
+        implies(c.deferred == 1, _can(here, state, c, p, lambda c2: c2.deferred == 0)),
+    )
     if state is not State.PRECHECKING:
-        return all_of(True, *moves)
+        return all_of(True, *anywhere)
     asked, going = c.view == View.ASKED, c.stop == Cause.NONE
     return all_of(
-        *moves,
+        *anywhere,
         implies(asked, _can(here, state, c, p, lambda c2: c2.view == View.FRESH)),
         implies(asked & going, _can(here, state, c, p, _given_up)),
         implies(c.gated == 1, _can(here, state, c, p, lambda c2: c2.gated == 0)),
@@ -186,9 +202,9 @@ def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
 
 @of_tables(lambda _r, s, c, _p: s is State.WAITING_HEALTH and c.held == 1)
 def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
-    """A run can be begun; one under way can be held, resumed, cancelled, forced and stopped
-    for an error at any moment, and goes on as it was but for that; force is a user's cancel
-    unless there was a cause before (R4.9, R2.1, R8, N6, S8)."""
+    """A run can be begun; one under way can be held, resumed, approved, cancelled, forced and
+    stopped for an error at any moment, and goes on as it was but for that; force is a user's
+    cancel unless there was a cause before (R4.9, R4.11, R2.1, R8, N6, S8)."""
     if state is State.IDLE:
         here = (r for r in rows if state in r.sources and r.target is State.PRECHECKING)
         return any_of(False, *(row.enabled(c, p) for row in here))
@@ -196,6 +212,8 @@ def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
         return True
     going = c.stop == Cause.NONE
     cause_of_force = ite(going, Cause.USER, c.stop)
+    gates = all_of(c.deferred == 1, c.view != View.STALE)
+    some = gates if state is State.PRECHECKING else False
 
     def can(when: Any, effect: Callable[[C], Any]) -> Any:
         staying = [row for row in rows if row.target in (None, state)]
@@ -204,6 +222,8 @@ def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     return all_of(
         can(c.held == 0, lambda c2: all_of(c2.held == 1, c2.stop == c.stop)),
         can(c.held == 1, lambda c2: all_of(c2.held == 0, c2.stop == c.stop)),
+        can(c.deferred == 1, lambda c2: all_of(c2.deferred == 0, c2.stop == c.stop)),
+        can(some, lambda c2: all_of(c2.view == View.STALE, c2.deferred == 1)),
         can(c.forced == 0, lambda c2: all_of(c2.forced == 1, c2.stop == cause_of_force)),
         *(
             can(going, _stops(c, cause))

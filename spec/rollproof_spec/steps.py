@@ -64,7 +64,11 @@ MOVES: Final[Mapping[tuple[str | None, str | None], Actor]] = {
 
 
 def _completes(c: C, p: P) -> Any:
-    return all_of(gates_open(c), image_fit(c, p), total(c, PENDING) == 0)
+    return all_of(gates_open(c), image_fit(c, p), total(c, (*PENDING, "deferred")) == 0)
+
+
+def _rests(c: C, p: P) -> Any:
+    return all_of(gates_open(c), image_fit(c, p), total(c, PENDING) == 0, c.deferred == 1)
 
 
 def _starts_batch(c: C, p: P) -> Any:
@@ -108,12 +112,14 @@ def FinalProp(t: Step) -> Any:
 @of_steps(lambda t: t.state is State.IDLE)
 def StartProp(t: Step) -> Any:
     """A run that has not begun is begun by somebody, at its gates and with nothing to
-    remember; nothing else happens to it (S7, S13, R4.9)."""
+    remember but that instances are withheld; nothing else happens to it (S7, S13, R4.9,
+    R4.11)."""
     if t.state is not State.IDLE:
         return True
     begun = t.row.actor is Actor.OPERATOR and t.state2 is State.PRECHECKING
-    changed = (n for n in PHASES + REGISTERS if not t.keeps(n))
-    return all_of(begun, *(getattr(t.c2, n) == getattr(t.c, n) for n in changed))
+    changed = (n for n in PHASES + REGISTERS if not t.keeps(n) and n != "deferred")
+    same = (getattr(t.c2, n) == getattr(t.c, n) for n in changed)
+    return all_of(begun, t.c2.deferred == t.p.deferral, *same)
 
 
 @of_steps(lambda t: t.move == STAY and t.state is t.state2)
@@ -176,8 +182,9 @@ def FrameProp(t: Step) -> Any:
 
 @of_steps(lambda t: t.begins and t.p.paced == 1)
 def GatesProp(t: Step) -> Any:
-    """No batch begins before the last is over, while a pause or a hold lasts, after a
-    cause to stop, or on an old picture of the fleet (S7, N6, R4.1, R4.5)."""
+    """No batch begins before the last is over, while a pause, a hold or a closed window
+    lasts, after a cause to stop, or on an old picture of the fleet (S7, N6, N10, R4.1,
+    R4.5)."""
     if not t.begins:
         return True
     return all_of(gates_open(t.c), total(t.c, FLYING) == 0, t.state is State.PRECHECKING)
@@ -353,6 +360,35 @@ def HoldProp(t: Step) -> Any:
     return all_of(t.c2.held == t.c.held, t.c2.forced == t.c.forced)
 
 
+@of_steps(lambda t: t.c2.shut > t.c.shut and t.state is State.WAITING_HEALTH)
+def WindowProp(t: Step) -> Any:
+    """The calendar alone closes and opens the window, and that is no cause, hold or approval
+    (N10, S7)."""
+    if t.keeps("shut"):
+        return True
+    kept = ("held", "stop", "gated", "forced", "deferred")
+    alone = all_of(True, *(getattr(t.c2, name) == getattr(t.c, name) for name in kept))
+    return any_of(t.c2.shut == t.c.shut, alone if t.row.actor is Actor.WORLD else False)
+
+
+@of_steps(lambda t: t.c2.deferred < t.c.deferred and t.row.actor is Actor.WORLD)
+def ApprovalProp(t: Step) -> Any:
+    """What is withheld stays so until somebody approves, the latest time for that has
+    passed, or nobody is found who waits for it; neither is anything else, and nothing is
+    withheld again (R4.11)."""
+    if t.keeps("deferred") or t.state is State.IDLE:
+        return True
+    apart = ("deferred", "view")
+    others = (name for name in REGISTERS if name not in apart)
+    over = all_of(
+        t.c2.deferred < t.c.deferred,
+        _rests(t.c, t.p) if t.row.actor is Actor.PICK else True,
+        *(getattr(t.c2, name) == getattr(t.c, name) for name in others),
+    )
+    own = t.row.actor is Actor.MACHINE
+    return any_of(t.c2.deferred == t.c.deferred, False if own else over)
+
+
 # -- restoring, abandoning, seeing ------------------------------------------------------
 
 
@@ -375,21 +411,33 @@ def AbandonProp(t: Step) -> Any:
 @of_steps(lambda t: t.c2.view == View.STALE and t.c.held > t.c2.held)
 def ViewProp(t: Step) -> Any:
     """The picture of the fleet is fresh only when the run asked for it after the last batch
-    and was answered, which an overdue survey is not; the end of a hold or of a pause makes
-    it old, and nothing else but the next batch (R4.1, R4.5, R5.3, S7, N6)."""
-    if t.keeps("view", "held", "gated") and not t.ends:
+    and was answered, which an overdue survey is not; the end of a hold, of a pause or of a
+    closed window and an approval make it old, and nothing else but the next batch.  A run
+    rests on it only where everything that is left is withheld, and looks again once that
+    changed (R4.1, R4.5, R4.11, R5.3, S7, N6, N10)."""
+    if t.keeps("view", "held", "gated", "shut", "deferred") and not t.ends:
         return True
-    own = t.row.actor is Actor.MACHINE
+    own, picks = t.row.actor is Actor.MACHINE, t.row.actor is Actor.PICK
     asked = all_of(unhindered(t.c), t.c.view == View.STALE) if own else False
     calm = all_of(t.c.view == View.ASKED, t.c2.stop == t.c.stop)
     answered = calm if t.row.actor is Actor.WORLD else False
     overdue = all_of(t.c.view == View.ASKED, t.c2.stop != t.c.stop, t.row.actor is Actor.WORLD)
-    aged = any_of(t.ends, t.c2.held < t.c.held, t.c2.gated < t.c.gated, overdue)
+    rests = _rests(t.c, t.p) if picks else False
+    resting = all_of(t.c.view == View.RESTING, unhindered(t.c), total(t.c, PENDING) > 0)
+    opened, approved = t.c2.shut < t.c.shut, t.c2.deferred < t.c.deferred
+    some = t.c.deferred == 1 if t.row.actor is Actor.OPERATOR else False
+    aged = any_of(
+        *(t.ends, t.c2.held < t.c.held, t.c2.gated < t.c.gated, opened, overdue),
+        *(approved, some, resting if own else False),
+    )
     return all_of(
+        True if picks else implies(approved, t.c2.view == View.STALE),
+        implies(all_of(t.c2.view == View.RESTING, t.c.view != View.RESTING), rests),
         implies(all_of(t.c2.view == View.ASKED, t.c.view != View.ASKED), asked),
         implies(all_of(t.c2.view == View.FRESH, t.c.view != View.FRESH), answered),
         implies(all_of(t.c2.view == View.STALE, t.c.view != View.STALE), aged),
         implies(t.c2.held < t.c.held, t.c2.view == View.STALE),
+        implies(opened, t.c2.view == View.STALE),
         implies(t.c2.gated < t.c.gated, t.c2.view == View.STALE)
         if t.row.target is None
         else True,

@@ -24,7 +24,7 @@ from rollproof.counts import PHASES, SETTLED, Counts, Limits
 from rollproof.states import ACTIVE, Cause, State
 from rollproof.table import Actor, Row
 
-MAGNITUDE: Final = 192
+MAGNITUDE: Final = 384
 """The largest factor by which a property multiplies a count."""
 
 Claim = Callable[..., Any]
@@ -47,7 +47,7 @@ LOST: Final = ("upgraded_unhealthy", *FAILED, *BACKWARD, *RESTORED)
 """What this run has broken, healed since or not (R4.4, S4)."""
 DOWN: Final = (*(f"{phase}_unhealthy" for phase in SETTLED), "indeterminate")
 """Unhealthy, whatever the cause, and not in flight (R4.1, S5); unknown counts (R5.3)."""
-FLAGS: Final = ("gated", "held", "forced")
+FLAGS: Final = ("gated", "held", "forced", "shut", "deferred")
 
 BATCH: Final = frozenset({State.ROLLING_FORWARD, State.WAITING_HEALTH})
 """A batch is under way."""
@@ -194,10 +194,10 @@ def image_fit(c: Counts[Any], p: Limits[Any]) -> Any:
 
 
 def unhindered(c: Counts[Any]) -> Any:
-    """Neither cause nor hold nor pause bids the run wait; a pause is one between batches,
-    and keeps nobody where nothing is pending (R4.5, S7)."""
-    over = any_of(c.gated == 0, total(c, PENDING) == 0)
-    return all_of(c.stop == Cause.NONE, c.held == 0, over)
+    """Neither cause nor hold, pause or closed window bids the run wait; the last two are
+    about batches, and keep nobody where nothing is pending (R4.5, N10, S7)."""
+    timely = any_of(c.gated + c.shut == 0, total(c, PENDING) == 0)
+    return all_of(c.stop == Cause.NONE, c.held == 0, timely)
 
 
 def gates_open(c: Counts[Any]) -> Any:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from rollproof.counts import EMPTY, PHASE_COUNT
 from rollproof.states import State
-from rollproof_checks.conform.events import JUST_STARTED
+from rollproof_checks.conform.events import just_started
 from rollproof_checks.conform.search import Head, Search
 from rollproof_checks.conform.seats import Form
 from rollproof_checks.conform.settings import Setting
@@ -90,14 +90,15 @@ def _graph(table: Table, setting: Setting) -> tuple[dict[Node, int], dict[Node, 
 def _turns(table: Table, setting: Setting, node: Node) -> Iterator[tuple[Head, Node, int]]:
     p = setting.limits
     full = sum(node.counts[:PHASE_COUNT]) >= setting.names
-    for head in table.heads(node, p):
+    for head in table.heads(node, setting):
         row = table.rows[head[0]]
         if full and row.leaves is None and row.enters is not None:
             continue  # one more instance than the bound lets be seen
         for end in table.settled(table.fold(node, p, head), setting):
             yield head, end, table.cost(head)
-    if node == Node(State.PRECHECKING, JUST_STARTED):
-        names = ("appear_pending_healthy",) * len(setting.places)
+    if node == Node(State.PRECHECKING, just_started(p)):
+        phase = "skipped" if p.deferral else "pending"
+        names = (f"appear_{phase}_healthy",) * len(setting.places)
         for end in table.settled(table.fold(node, p, (*names, "surveyed")), setting):
             yield (), end, 0
 
@@ -112,11 +113,10 @@ def _all_able(search: Search) -> None:
             size = len(mine)
             mine.update(*(able.get(other, ()) for other in others))
             waiting = waiting or len(mine) > size
-    p = search.setting.limits
     sayable: dict[Node, set[Head]] = {}
     for form, node in search.images.items():
         if node not in sayable:
-            sayable[node] = set(search.table.heads(node, p))
+            sayable[node] = set(search.table.heads(node, search.setting))
         missing = sayable[node] - able.get(form, set())
         if missing:
             raise Departure(f"nothing can say {sorted(missing)} to the run {form}")

@@ -11,19 +11,22 @@ from itertools import combinations_with_replacement, product
 from typing import Final
 
 from rollproof.commands import Verb
-from rollproof.counts import EMPTY
+from rollproof.counts import EMPTY, Counts, Limits
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -53,7 +56,9 @@ ORDERS: Final[tuple[Event, ...]] = (
     Resume(AT),
     Fault(AT, "why"),
     Start(AT),
+    Approve(AT),
 )
+WINDOW: Final[tuple[Event, ...]] = (Shut(AT), Reopen(AT))
 
 
 STALE: Final = {
@@ -78,6 +83,8 @@ class Offers:
     def to(self, run: Run, known: Seats) -> Iterator[Offered]:
         """Every event, as far as the setting's breadth goes."""
         yield from self._once("orders", lambda: ORDERS)
+        if self._setting.windows:
+            yield from self._once("window", lambda: WINDOW)
         stale = STALE[self._setting.breadth]
         names = (*known, *self._newcomer(known))
         for name in names:
@@ -85,6 +92,8 @@ class Offers:
             for off in stale:
                 yield from self._reports(name, attempt + off)
             yield from self._sighted(name, known.get(name))
+            if name in known and self._setting.limits.deferral:
+                yield from self._approved(name)
         for off in (-1, 0, 1):
             yield from self._waits(run.surveys + off, run.batches + off)
         now = run.surveys
@@ -98,7 +107,8 @@ class Offers:
     def first_surveys(self, run: Run) -> tuple[Offered, ...]:
         """The answers by which a run that was just started learns its fleet: healthy
         instances on the old version, dealt to the places in every way."""
-        if run.state is not State.PRECHECKING or run.counts != JUST_STARTED:
+        started = just_started(self._setting.limits)
+        if run.state is not State.PRECHECKING or run.counts != started:
             return ()
         now = run.surveys
         return self._once(("first", now), lambda: self._first_surveys(now))
@@ -134,12 +144,16 @@ class Offers:
     def _reports(self, name: str, attempt: int) -> tuple[Offered, ...]:
         return self._once(("reports", name, attempt), lambda: _reports(name, attempt))
 
+    def _approved(self, name: str) -> tuple[Offered, ...]:
+        return self._once(("approved", name), lambda: (Approve(AT, (name,)),))
+
     def _waits(self, survey: int, batch: int) -> tuple[Offered, ...]:
         return self._once(
             ("waits", survey, batch),
             lambda: (
                 Overdue(AT, Verb.SURVEY, "", survey),
                 Overdue(AT, Verb.WAIT, "", batch),
+                Overdue(AT, Verb.AWAIT, "", 1),
                 Surveyed(AT, survey, ()),
             ),
         )
@@ -187,8 +201,12 @@ class Offers:
             yield Surveyed(AT, now, (instance,), (name,))
 
 
-JUST_STARTED: Final = EMPTY._replace(view=View.ASKED)
 WELL_OR_NOT: Final = (Health.HEALTHY, Health.UNHEALTHY)
+
+
+def just_started(limits: Limits[int]) -> Counts[int]:
+    """The counts of a run that has asked for its fleet."""
+    return EMPTY._replace(view=View.ASKED, deferred=limits.deferral)
 
 
 def _reports(name: str, attempt: int) -> tuple[Event, ...]:

@@ -59,6 +59,7 @@ def check(table: Table, taken: Taken) -> None:
     own = _as_meant(table, taken)
     picked = _moves(table, taken, own)
     _numbers(taken)
+    _withheld(taken, own)
     _wanted(taken, picked)
     _lives(taken)
     if any(name.startswith("begin_") for name in own):
@@ -147,6 +148,21 @@ def _told(seat: Seat) -> Seat:
     return seat._replace(seen=None) if seat.phase == GONE else seat
 
 
+def _withheld(taken: Taken, own: tuple[str, ...]) -> None:
+    """A run rests on its last batch only where somebody waits for an approval, and does not
+    end while somebody does (R4.11)."""
+    target = taken.before.charter.target
+    waiting = [
+        name
+        for name, seat in taken.now.items()
+        if seat.phase.startswith("skipped") and not seat.approved and seat.seen != target
+    ]
+    if "rest" in own and not waiting:
+        raise Departure("the run rests, and nobody is withheld")
+    if "release" in own and waiting:
+        raise Departure(f"the run goes on without {waiting}, who are withheld")
+
+
 def _numbers(taken: Taken) -> None:
     before, (after, _, rows) = taken.before, taken.made
     asked = rows.count("ask")
@@ -173,6 +189,8 @@ def _wanted(taken: Taken, picked: Seats) -> None:
             version = seat.before if back else terms.target
             wait = at + terms.health_wait
             due.append(Command(Verb.WATCH, name, seat.attempt + back, wait, version))
+    if "start" in rows and terms.limits.deferral:
+        due.append(Command(Verb.AWAIT, "", 1, at + terms.approval_wait))
     if "ask" in rows:
         due.append(Command(Verb.SURVEY, "", after.surveys, at + terms.survey_wait))
     pausing = after.state is State.PRECHECKING and after.counts.gated and not after.counts.stop

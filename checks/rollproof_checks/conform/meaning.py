@@ -14,17 +14,20 @@ from typing import Final, NamedTuple
 
 from rollproof.commands import Verb
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -58,12 +61,18 @@ def meaning(run: Run, known: Seats, event: Event) -> Meaning | None:
         return Meaning(("start",), {}) if state is State.IDLE else None
     if isinstance(event, Cancel | Pause | Resume):
         return Meaning(_operator(run, event), {}) if state in ACTIVE else None
+    if isinstance(event, Approve):
+        return _approved(run, known, event.instances) if state in ACTIVE else None
     if state is State.IDLE:
         return None
     if state in TERMINAL:
         return NOTHING
     if isinstance(event, Fault):
         return NOTHING if run.counts.stop else Meaning(("fault",), {})
+    if isinstance(event, Shut | Reopen):
+        closes = isinstance(event, Shut)
+        row = "shut" if closes else "reopen"
+        return Meaning((row,), {}) if run.counts.shut != closes else NOTHING
     if isinstance(event, Observed):
         return _told(run, known, (event.instance,), ())
     if isinstance(event, Vanished):
@@ -73,6 +82,8 @@ def meaning(run: Run, known: Seats, event: Event) -> Meaning | None:
             return NOTHING
         rows, news = _told(run, known, event.present, event.gone)
         return Meaning((*rows, "surveyed"), news)
+    if isinstance(event, Overdue) and event.verb is Verb.AWAIT:
+        return _lapsed(run, known)
     if isinstance(event, Overdue) and not event.instance:
         return Meaning(_waited(run, event), {})
     return _reported(run.charter.target, known, event)
@@ -87,6 +98,28 @@ def _operator(run: Run, event: Cancel | Pause | Resume) -> tuple[str, ...]:
     by = "opt_out" if event.cause is Cause.OPTED_OUT else "cancel"
     force = event.force and not run.counts.forced
     return (*(() if stop else (by,)), *(("force",) if force else ()))
+
+
+def _approved(run: Run, known: Seats, named: tuple[str, ...]) -> Meaning:
+    """R4.11: what is named is withheld no longer, or nothing is; the fleet is looked at
+    before anything is done."""
+    if not run.counts.deferred:
+        return NOTHING
+    if not named:
+        return Meaning(("approve",), _all_approved(known))
+    old = run.state is not State.PRECHECKING or run.counts.view == View.STALE
+    free = {name: known[name]._replace(approved=True) for name in named}
+    return Meaning(() if old else ("approve_some",), free)
+
+
+def _lapsed(run: Run, known: Seats) -> Meaning:
+    if not run.counts.deferred:
+        return NOTHING
+    return Meaning(("lapse",), _all_approved(known) if run.charter.lapse_approves else {})
+
+
+def _all_approved(known: Seats) -> Seats:
+    return {name: seat._replace(approved=True) for name, seat in known.items()}
 
 
 def _asked(run: Run) -> bool:
@@ -138,10 +171,11 @@ def _told(run: Run, known: Seats, present: Iterable[Instance], gone: Iterable[st
     """What was seen of the fleet, one instance after the other."""
     rows: list[str] = []
     news: Seats = {}
-    target = run.charter.target
+    target, approved = run.charter.target, run.ledger.approved
     for instance in present:
+        free = approved is None or instance.id in approved
         seat = news.get(instance.id) or known.get(instance.id)
-        news[instance.id] = _seen(target, seat, instance, rows)
+        news[instance.id] = _seen(target, seat, instance, rows, free)
     for name in gone:
         seat = news.get(name) or known.get(name)
         if seat is None or seat.phase == GONE:
@@ -153,15 +187,18 @@ def _told(run: Run, known: Seats, present: Iterable[Instance], gone: Iterable[st
     return Meaning(tuple(rows), news)
 
 
-def _seen(target: str, seat: Seat | None, instance: Instance, rows: list[str]) -> Seat:
-    """The seat of an instance that was looked at; adds the rows to ``rows``."""
+def _seen(
+    target: str, seat: Seat | None, instance: Instance, rows: list[str], free: bool
+) -> Seat:
+    """The seat of an instance that was looked at; adds the rows to ``rows``.  Unless it is
+    ``free`` it is withheld (R4.11)."""
     version, healthy = instance.version, instance.health is Health.HEALTHY
     place = Place(instance.zone, instance.update_domain)
     if seat is None or seat.phase == GONE:
-        ours = not instance.protected and version != target
+        ours = free and not instance.protected and version != target
         phase = f"{'pending' if ours else 'skipped'}_{_side(healthy)}"
         rows.append(f"appear_{phase}")
-        seat = seat or Seat(-1, place, phase, version, None, 1)
+        seat = seat or Seat(-1, place, phase, version, None, 1, free)
         return _moved(seat, place)._replace(phase=phase, seen=version)
     if seat.phase in FLYING:
         return _seen_flying(target, seat, instance, rows)
@@ -169,7 +206,7 @@ def _seen(target: str, seat: Seat | None, instance: Instance, rows: list[str]) -
     kind, side = seat.phase.rsplit("_", 1)
     if kind in ("pending", "skipped"):
         skip = kind == "skipped" if version is None else version == target
-        skip = skip or instance.protected
+        skip = skip or instance.protected or not free
         if skip != (kind == "skipped"):
             rows.append(f"{'exempt' if skip else 'enlist'}_{side}")
             kind = "skipped" if skip else "pending"

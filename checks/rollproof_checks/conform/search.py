@@ -303,14 +303,14 @@ class Search:
 
 def _bare(run: Run) -> tuple[object, ...]:
     """Every field of a run, read out: two runs may share the machinery of their arrays."""
-    roster, phases, versions, before, lives = run.ledger
+    roster, phases, versions, before, lives, approved = run.ledger
     arrays = (bytes(phases.cells()), (*versions.cells(),), (*before.cells(),))
-    return (*run[:3], *run[4:], arrays, lives, roster.size)
+    return (*run[:3], *run[4:], arrays, lives, approved, roster.size)
 
 
 def _facts(run: Run, known: Seats) -> tuple[object, ...]:
     """All that a run is, without the machinery that it shares with other versions."""
-    return (run.charter, *run[1:3], run.surveys, run.batches, known)
+    return (run.charter, *run[1:3], run.surveys, run.batches, run.ledger.approved, known)
 
 
 def searched(search: Search, edges: int, charted: int, began: float) -> Searched:

@@ -51,17 +51,19 @@ class Seat(NamedTuple):
     before: str | None
     """The version that the run found when it first touched the instance."""
     attempt: int
+    approved: bool = True
+    """Whether it is not withheld (R4.11)."""
 
 
 Seats = dict[str, Seat]
 """By instance, in the order of the indexes."""
 
-Form = tuple[State, tuple[int, ...], tuple[tuple[Place, str, object], ...]]
+Form = tuple[State, tuple[int, ...], bool, tuple[tuple[Place, str, bool, object], ...]]
 
 
 def seats(run: Run) -> Seats:
     """Every instance that the run has ever known."""
-    roster, phases, versions, befores, lives = run.ledger
+    roster, phases, versions, befores, lives, approved = run.ledger
     cells, seen, before = phases.cells(), versions.cells(), befores.cells()
     current, found = roster.index, {}
     for index, name in enumerate(roster.ids[: roster.size]):  # the rest is another branch's
@@ -70,7 +72,9 @@ def seats(run: Run) -> Seats:
             phase = GONE if code == ABSENT else PHASES[code]
             known = run.charter.target if phase == "upgraded_healthy" else seen[index]
             place = roster.place_of(index)
-            found[name] = Seat(index, place, phase, known, before[index], lives.get(index, 1))
+            free = approved is None or name in approved
+            life = lives.get(index, 1)
+            found[name] = Seat(index, place, phase, known, before[index], life, free)
     return found
 
 
@@ -80,12 +84,18 @@ def canonical(run: Run, known: Seats) -> Form:
     return (
         run.state,
         run.counts[PHASE_COUNT:],
-        tuple((seat.place, seat.phase, _matters(seat, target)) for seat in known.values()),
+        run.ledger.approved is None,
+        tuple(
+            (seat.place, seat.phase, seat.approved, _matters(seat, target, run))
+            for seat in known.values()
+        ),
     )
 
 
-def _matters(seat: Seat, target: str) -> object:
+def _matters(seat: Seat, target: str, run: Run) -> object:
     phase = seat.phase
+    if phase.startswith("skipped") and run.ledger.approved is not None:
+        return seat.seen == target  # else it is waited for
     if phase.startswith("pending"):
         return None if seat.seen is None else seat.seen == target
     if phase in _ON_THE_WAY:

@@ -23,7 +23,7 @@ from typing import Final
 
 import attrs
 
-from rollproof.charter import Charter
+from rollproof.charter import Charter, Deferral
 from rollproof.counts import Limits
 from rollproof.ledger import Place
 
@@ -61,6 +61,10 @@ class Setting:
     unhealthy_first: bool = False
     compared: bool = True
     """Whether the graph of the table is searched beside it and compared."""
+    windows: bool = False
+    """Whether the maintenance window may close; it doubles the states."""
+    lapse_approves: bool = True
+    """What becomes of what nobody approved in time (R4.11)."""
 
     @property
     def charter(self) -> Charter:
@@ -73,6 +77,8 @@ class Setting:
             cross_zone=self.cross_zone,
             unhealthy_first=self.unhealthy_first,
             pause=60_000 * self.limits.paced,
+            deferral=Deferral.INSTANCE if self.limits.deferral else Deferral.NONE,
+            lapse_approves=self.lapse_approves,
         )
 
     @property
@@ -114,8 +120,9 @@ def _limits(
     rollback: int = 1,
     breach: int = 0,
     paced: int = 0,
+    deferral: int = 0,
 ) -> Limits[int]:
-    return Limits(batch, fleet, image, rollback, breach, paced)
+    return Limits(batch, fleet, image, rollback, breach, paced, deferral)
 
 
 def _switches(
@@ -164,6 +171,25 @@ def _apart(disturbances: int) -> tuple[Setting, ...]:
     )
 
 
+def _deferred(size: int, disturbances: int | None) -> tuple[Setting, ...]:
+    """Everything is withheld at first, and the window may close (R4.11, N10)."""
+    bound = "unbounded" if disturbances is None else f"{disturbances} disturbances"
+    return tuple(
+        Setting(
+            name=f"{size} withheld, {word}, {bound}",
+            why="approvals one by one, all at once, too late or for nothing; and a window",
+            places=(ONE,) * size,
+            limits=_limits(rollback=0, deferral=1),
+            disturbances=disturbances,
+            names=size,
+            compared=False,  # counts do not know who is approved
+            windows=True,
+            lapse_approves=approves,
+        )
+        for word, approves in (("then approved", True), ("then left alone", False))
+    )
+
+
 UNHEALTHY_FIRST: Final = Setting(
     name="two, unhealthy first",
     why="the order of claims turns on health (R4.2), and a breach restores (R4.8)",
@@ -194,6 +220,7 @@ QUICK: Final = Bounds(
     name="quick",
     settings=(
         *_switches(1, 1, Breadth.SOME, "rBP RbP"),
+        *_deferred(1, 1),
         _apart(0)[0],
         UNHEALTHY_FIRST,
         THREE_AT_ONCE,
@@ -210,6 +237,8 @@ THOROUGH: Final = Bounds(
         *_switches(1, None, Breadth.ALL),
         *_switches(2, 1, Breadth.SOME),
         *_switches(2, None, Breadth.FEW, "rbp rBP Rbp"),
+        *_deferred(1, None),
+        *_deferred(2, 1),
         *_apart(1),
         UNHEALTHY_FIRST,
         THREE_AT_ONCE,

@@ -29,7 +29,12 @@ class Departure(Exception):
 OWN: Final = frozenset({Actor.MACHINE, Actor.PICK})
 """Who takes rows without being told anything."""
 
-FREE: Final = frozenset({"start", "resume", "force", "surveyed", "pause_over"})
+FREE: Final = frozenset(
+    {
+        *("start", "resume", "force", "surveyed", "pause_over", "reopen"),
+        *("approve", "approve_some", "lapse"),
+    }
+)
 """Rows of people and the world that a run waits for, or that end what they began."""
 
 FLYING: Final = ("replacing", "awaiting", "restoring", "recovering")
@@ -91,14 +96,15 @@ class Table:
 
     # -- turns
 
-    def heads(self, node: Node, p: Limits[int]) -> Iterator[tuple[str, ...]]:
-        """What may be told in this state: a row of a person or of the world each.
+    def heads(self, node: Node, setting: Setting) -> Iterator[tuple[str, ...]]:
+        """What may be told in this state: a row of a person or of the world each; of the
+        window, where the setting has one.
 
         The step uses less than the table allows in one place: ``force`` is taken only
         where a cause is recorded, at the latest by a ``cancel`` in the same breath.
         """
-        for row in self.enabled(node, p):
-            if row.actor in OWN:
+        for row in self.enabled(node, setting.limits):
+            if row.actor in OWN or (row.name == "shut" and not setting.windows):
                 continue
             if row.name != "force" or node.counts.stop:
                 yield (row.name,)

@@ -73,6 +73,7 @@ OUT_OF_REACH: Final = (
     "enlist_*",
     "force",
     "abandon_*",
+    "shut",
 )
 """Rows that a model must bound."""
 

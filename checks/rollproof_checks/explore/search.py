@@ -293,10 +293,11 @@ def advances(row: Row) -> bool:
 
 
 def _waits(state: State, c: Counts[Any]) -> Any:
-    """Where a run rightly stands still: it has ended or not begun, or is held."""
+    """Where a run rightly stands still: it has ended or not begun, or somebody outside
+    keeps it: an operator, the window, who has not approved."""
     if state in TERMINAL or state is State.IDLE:
         return True
-    return c.held == 1 if state is State.PRECHECKING else False
+    return c.held + c.shut + c.deferred > 0 if state is State.PRECHECKING else False
 
 
 def _chosen(mask: Any, size: int) -> NDArray[np.intp]:

@@ -56,8 +56,21 @@ KNOWN_FLEET: Final = Bound(
     why="membership is in the smaller models: it neither reads nor sets a register, and"
     " multiplies the states by a hundred",
 )
+NO_WINDOW: Final = Bound(
+    rows=("shut",),
+    why="a closed window keeps batches waiting as a pause does; it would double the states,"
+    " and is in the model with approvals",
+)
+ALWAYS_OPEN: Final = Waiver(names=("reopen", "WindowProp"), why="the window stays open")
+NOTHING_WITHHELD: Final = Waiver(
+    names=(
+        *("approve", "approve_some", "lapse", "rest", "release", "rouse"),
+        *("DeferralInv", "ApprovalProp"),
+    ),
+    why="the policy wants no approvals",
+)
 NOBODY_INTERFERES: Final = Bound(
-    rows=("pause", "opt_out", "fault", "force"),
+    rows=("pause", "opt_out", "fault", "force", "shut"),
     why="holds, and causes that end a run as a cancel does, are in the smaller models",
 )
 STAYS: Final = Waiver(
@@ -76,15 +89,21 @@ ROLLBACK: Final = Model(
     instances=3,
     limits=Limits(67, 67, 50, 1, 1, 1),
     initial=EMPTY,
-    waivers=(NOTHING_OWED, SMALL_BATCHES, NO_HALVES),
+    bounds=(NO_WINDOW,),
+    waivers=(NOTHING_OWED, SMALL_BATCHES, NO_HALVES, NOTHING_WITHHELD, ALWAYS_OPEN),
 )
-"""Everything the world and operators do, from an empty ledger as runs begin."""
+"""Everything the world and operators do, from an empty ledger as runs begin; but for
+approvals and the window."""
 
 BREACH: Final = Model(
     name="breach",
     instances=3,
     limits=Limits(100, 50, 50, 0, 1, 1),
-    waivers=(NO_ROLLBACK, NO_HEADROOM, SMALL_BATCHES, FROM_THE_FIRST),
+    bounds=(NO_WINDOW,),
+    waivers=(
+        *(NO_ROLLBACK, NO_HEADROOM, SMALL_BATCHES, FROM_THE_FIRST),
+        *(NOTHING_WITHHELD, ALWAYS_OPEN),
+    ),
 )
 """The same without rollback, but for the restoring after a breach."""
 
@@ -93,7 +112,7 @@ BATCHES: Final = Model(
     instances=4,
     limits=Limits(75, 75, 50, 1, 0, 0),
     bounds=(KNOWN_FLEET, NOBODY_INTERFERES),
-    waivers=(NOTHING_OWED, LARGE_BATCHES, STAYS),
+    waivers=(NOTHING_OWED, LARGE_BATCHES, STAYS, NOTHING_WITHHELD, ALWAYS_OPEN),
 )
 """Batches of up to three."""
 
@@ -103,17 +122,39 @@ CONCRETE: Final = Model(
     limits=Limits(67, 67, 50, 1, 0, 0),
     by=By.INSTANCE,
     bounds=(KNOWN_FLEET, NOBODY_INTERFERES),
-    waivers=(NOTHING_OWED, SMALL_BATCHES, NO_HALVES, STAYS),
+    waivers=(NOTHING_OWED, SMALL_BATCHES, NO_HALVES, STAYS, NOTHING_WITHHELD, ALWAYS_OPEN),
 )
 """Each instance by itself."""
 
-STANDARD: Final[tuple[Model, ...]] = (ROLLBACK, BREACH, BATCHES, CONCRETE)
+APPROVALS: Final = Model(
+    name="approvals",
+    instances=2,
+    limits=Limits(50, 50, 50, 0, 0, 0, 1),
+    initial=EMPTY,
+    waivers=(
+        Waiver(
+            names=(
+                *("pause_over", "claim_*", "seal", "roll_back", "restor*", "disk_restored"),
+                *("recovered*", "unrecovered", "abandon_re*", "unrestored_*", "vanish_*re*"),
+                *("RegisterInv", "BatchInv", "BoundInv", "ThresholdStopInv", "PauseInv"),
+                *("RollbackInv", "*RestoredInv", "FinalProp", "ChangeProp", "GatesProp"),
+                *("ImageThresholdProp", "BoundProp", "RoomProp", "ClaimProp", "LostProp"),
+                *("AvailabilityProp", "BlastRadiusProp", "RestoreProp", "PacedProp"),
+                *("RankProp", "ForwardInv", "ReportInv"),
+            ),
+            why="a batch holds one, there is neither rollback nor pause; in the other models",
+        ),
+    ),
+)
+"""Everything is withheld at first, and the window may close."""
+
+STANDARD: Final[tuple[Model, ...]] = (ROLLBACK, BREACH, BATCHES, CONCRETE, APPROVALS)
 
 PAIR: Final = Model(
     name="pair",
     instances=2,
     limits=Limits(100, 100, 50, 1, 1, 1),
-    waivers=(NOTHING_OWED, SMALL_BATCHES, FROM_THE_FIRST, NEVER_TWO_LOST),
+    waivers=(*(NOTHING_OWED, SMALL_BATCHES, FROM_THE_FIRST, NEVER_TWO_LOST, NOTHING_WITHHELD),),
 )
 """The least fleet with a batch of two: a first look at a changed table."""
 
@@ -128,6 +169,8 @@ def of_size(instances: int, by: By, limits: Limits[int]) -> Model:
         bounds = (KNOWN_FLEET, NOBODY_INTERFERES)
         if by is By.COUNTERS and instances > 12:
             bounds += (HEALTH_STANDS,)
+    else:
+        bounds = (NO_WINDOW,)
     return Model(
         name=f"{instances} instances by {by}",
         instances=instances,

@@ -111,6 +111,7 @@ class RecordJudge:
         wanted = {
             Verb.SURVEY: int(asked),
             Verb.WAIT: counts.gated,
+            Verb.AWAIT: counts.deferred,
             Verb.REPLACE: counts.replacing,
             Verb.WATCH: counts.awaiting + counts.recovering,
             Verb.RESTORE: counts.restoring,

@@ -24,7 +24,7 @@ from rollproof.states import State
 from rollproof.table import ROWS, TABLE, Row
 from rollproof_checks.explore.model import Bound, Model
 from rollproof_checks.explore.search import Block, Search
-from rollproof_checks.explore.standard import BATCHES, BREACH, PAIR, ROLLBACK
+from rollproof_checks.explore.standard import APPROVALS, BATCHES, BREACH, PAIR, ROLLBACK
 from rollproof_checks.obligations import policy
 from rollproof_checks.verdicts import after
 from rollproof_spec.properties import INVARIANTS
@@ -33,12 +33,15 @@ from rollproof_spec.terms import Number, arith, boolean, counts, limits
 BUDGET: Final = 5_000_000
 """Solver steps for a question; see `rollproof_checks.prove`."""
 
-EXPLORED: Final = (PAIR, ROLLBACK, BREACH, BATCHES)
+EXPLORED: Final = (PAIR, APPROVALS, ROLLBACK, BREACH, BATCHES)
 """Where a mutant that no proof killed is explored, the smallest fleet first."""
 
 _SETTLED: Final = Bound(
-    rows=("appear_*", "vanish_*", "exempt_*", "enlist_*", "pause", "opt_out", "fault"),
-    why="membership and holds are in the fleets of up to three",
+    rows=(
+        *("appear_*", "vanish_*", "exempt_*", "enlist_*"),
+        *("pause", "opt_out", "fault", "shut"),
+    ),
+    why="membership, holds and the window are in the fleets of up to three",
 )
 
 _OTHERS: Final = (

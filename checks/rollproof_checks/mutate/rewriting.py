@@ -36,9 +36,9 @@ SIBLINGS: Final = (
     ("healthy", "unhealthy"),
     ("replacing", "awaiting", "restoring", "recovering", "indeterminate"),
     ("room", "slack", "cap"),
-    ("view", "stop", "gated", "held", "forced"),
+    ("view", "stop", "gated", "held", "forced", "shut", "deferred"),
     ("max_batch", "max_unhealthy", "max_unhealthy_upgraded"),
-    ("rollback", "restore_on_breach", "paced"),
+    ("rollback", "restore_on_breach", "paced", "deferral"),
 )
 """Fields that may be taken for one another."""
 

@@ -21,7 +21,8 @@ Change = tuple[str, Callable[[], Rows]]
 
 Operator = Callable[[Row], Iterator[Change]]
 
-RANGES: Final = {"view": len(View), "stop": len(Cause), "gated": 2, "held": 2, "forced": 2}
+FLAGS: Final = ("gated", "held", "forced", "shut", "deferred")
+RANGES: Final = {"view": len(View), "stop": len(Cause), **dict.fromkeys(FLAGS, 2)}
 """How many values a register has; of others two are tried."""
 
 FEW: Final = 2
@@ -48,6 +49,11 @@ CONDITIONS: Final[dict[str, Term]] = {
     "rollback": lambda _c, p: p.rollback == 1,
     "no rollback": lambda _c, p: p.rollback == 0,
     "paced": lambda _c, p: p.paced == 1,
+    "shut": lambda c, _p: c.shut == 1,
+    "not shut": lambda c, _p: c.shut == 0,
+    "deferred": lambda c, _p: c.deferred == 1,
+    "not deferred": lambda c, _p: c.deferred == 0,
+    "deferral": lambda _c, p: p.deferral == 1,
 }
 """What a guard may ask beside what it asks."""
 

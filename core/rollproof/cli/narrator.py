@@ -106,6 +106,32 @@ class Narrator:
         """The run is held no longer."""
         self._say("resumed", False)
 
+    def after_shut(self, run: Run) -> None:
+        """The maintenance window closes."""
+        self._say("the maintenance window has closed: no further batch until it opens", False)
+
+    def after_reopen(self, run: Run) -> None:
+        """The maintenance window opens."""
+        self._say("the maintenance window is open", False)
+
+    def after_rest(self, run: Run) -> None:
+        """Nothing is left but what is withheld."""
+        self._say(f"waiting for approval: `rollproof approve {run.charter.scale_set}`", False)
+
+    def after_approve(self, run: Run) -> None:
+        """Everything is approved."""
+        self._say("approved: whatever was withheld", False)
+
+    def after_approve_some(self, run: Run) -> None:
+        """Some instances are approved."""
+        named = getattr(self.event, "instances", ())
+        self._say(f"approved: {some(list(named))}", False)
+
+    def after_lapse(self, run: Run) -> None:
+        """The latest time for an approval has passed."""
+        rest = "goes ahead" if run.charter.lapse_approves else "leaves the rest alone"
+        self._say(f"nobody approved in time: the run {rest}", False)
+
     def after_cancel(self, run: Run) -> None:
         """A user wants it to end."""
         flying = members_in(run, ("replacing", "awaiting", "restoring", "recovering"))

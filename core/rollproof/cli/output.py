@@ -64,6 +64,8 @@ def status_json(status: RunStatus) -> dict[str, Any]:
         "cause": cause_name(status.cause),
         "cause_text": status.cause_text,
         "held": status.held,
+        "shut": status.shut,
+        "deferred": status.deferred,
         "started_by": status.started_by.value,
         "target": status.target,
         "started_at": instant(status.started_at),

@@ -143,6 +143,7 @@ _EFFECTS = {
     Verb.RESTORE: _restore,
     Verb.WATCH: _watch,
     Verb.WAIT: _wait,
+    Verb.AWAIT: _wait,
 }
 
 

@@ -23,7 +23,7 @@ import attrs
 
 from rollproof.adapters.provider import Provider
 from rollproof.charter import Charter
-from rollproof.commands import Command, Verb
+from rollproof.commands import IDLE_VERBS, Command
 from rollproof.errors import IllegalEvent
 from rollproof.events import Event, Overdue, Start, Surveyed
 from rollproof.host.effects import carry_out
@@ -320,7 +320,7 @@ class EmbeddedHost:
         key = command.key(run.charter.run)
         hosted.opened(key, command)
         heapq.heappush(self._deadlines, (command.deadline, run.charter.run, key))
-        if command.verb is not Verb.WAIT:
+        if command.verb not in IDLE_VERBS:
             task = asyncio.create_task(carry_out(self, hosted.provider, run, command))
             hosted.effects[key] = task
             self._effects.add(task)
