@@ -9,21 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollproof.charter import Charter, StartedBy
+from rollproof.charter import Charter, Deferral, StartedBy
 from rollproof.commands import Command, Verb
-from rollproof.counts import Counts, Limits
+from rollproof.counts import EMPTY, Counts, Limits
 from rollproof.events import (
+    Approve,
     Cancel,
     Event,
     Fault,
     Observed,
     Overdue,
     Pause,
+    Reopen,
     Replaced,
     ReplaceFailed,
     Restored,
     RestoreFailed,
     Resume,
+    Shut,
     Start,
     Surveyed,
     Vanished,
@@ -71,6 +74,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Cancel, TIMES, st.sampled_from(Cause), st.booleans()),
     st.builds(Pause, TIMES),
     st.builds(Resume, TIMES),
+    st.builds(Shut, TIMES),
+    st.builds(Reopen, TIMES),
+    st.builds(Approve, TIMES, st.lists(TEXTS, max_size=3).map(tuple)),
     st.builds(Fault, TIMES, TEXTS),
 )
 COMMANDS = st.builds(Command, st.sampled_from(Verb), TEXTS, NUMBERS, TIMES, st.none() | TEXTS)
@@ -91,6 +97,9 @@ CHARTERS = st.builds(
     restore_wait=NUMBERS,
     survey_wait=NUMBERS,
     look=NUMBERS,
+    deferral=st.sampled_from(Deferral),
+    approval_wait=NUMBERS,
+    lapse_approves=st.booleans(),
 )
 
 
@@ -126,6 +135,7 @@ class TestRoundTrip:
     def test_every_event_is_drawn(self) -> None:
         drawn = {"Start", "Surveyed", "Replaced", "ReplaceFailed", "Observed", "Vanished"}
         drawn |= {"Restored", "RestoreFailed", "Overdue", "Cancel", "Pause", "Resume", "Fault"}
+        drawn |= {"Shut", "Reopen", "Approve"}
         assert {one.__name__ for one in Event.__args__} == drawn
 
 
@@ -190,3 +200,15 @@ class TestNotOurs:
             return
         assert getattr(attrs.fields(type(event)), gone).default is not attrs.NOTHING
         assert type(read) is type(event)
+
+
+def test_what_was_added_later_is_left_out_at_its_default() -> None:
+    """Digests begin with the charter as it is spelled: those of before must not change."""
+    terms = Charter(
+        run="r", scale_set="s", target="1.0.0", limits=Limits(20, 20, 20, 0, 0, 0, deferral=0)
+    )
+    assert '"deferral"' not in codec.charter_text(terms)
+    deferring = attrs.evolve(terms, limits=terms.limits._replace(deferral=1))
+    assert '"deferral":1' in codec.charter_text(deferring)
+    assert '"shut"' not in codec.counts_text(EMPTY)
+    assert '"shut":1' in codec.counts_text(EMPTY._replace(shut=1))

@@ -23,6 +23,7 @@ EXAMPLES = [
     errors.RunActive("web", "run-1"),
     errors.NothingRunning("web"),
     errors.NothingToRetry("web"),
+    errors.NothingToApprove("web.1-86eb91"),
     errors.AllStopped("2026-11-25T13:12:23Z"),
     errors.HomeInUse("/srv/rollproof", 7),
     errors.HomeInUse("/srv/rollproof"),

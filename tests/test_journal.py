@@ -31,10 +31,14 @@ from rollproof.journal import Journal, Replay, Turned, file
 from rollproof.run import Run, new_run
 from rollproof.states import State
 from rollproof.step import trace
+from rollproof_checks.audit import Finding, audit
 from rollproof_checks.crashes import Installation, Reaper
 from rollproof_checks.simulated import SimulatedFleet
 from rollproof_checks.virtual_time import VirtualClock
 from shared_host import charter, fast_folder, instances
+
+FIRST = Path(__file__).parent / "journal_v1.sql"
+"""What `sqlite3 .dump` says of a journal in the first format."""
 
 
 @pytest.fixture
@@ -350,21 +354,25 @@ class TestMigration:
             with Journal(path) as journal:
                 assert journal.run("r1").why == "migrated"
 
-    def test_from_the_first_format(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What was declared then was configured when it was last applied (R3.4)."""
-        with monkeypatch.context() as patch:
-            patch.setattr(file, "MIGRATIONS", file.MIGRATIONS[:1])
-            patch.setattr(file, "VERSION", 1)
-            connection = file.connect(path)
-            connection.execute("INSERT INTO scale_set VALUES ('web', 'name = \"web\"', '/', 7)")
-            connection.close()
+    def test_from_the_first_format(self, path: Path) -> None:
+        """A journal that the first rollproof wrote: two runs, of which one has ended.  Its
+        digests hold, and what was declared then was configured when it was last applied."""
+        connection = sqlite3.connect(path)
+        connection.executescript(FIRST.read_text("utf-8"))
+        connection.execute(f"PRAGMA application_id = {file.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.close()
         with Journal(path) as journal:
             (declared,) = journal.declared()
-            assert (declared.applied_at, declared.configured_at) == (7, 7)
+            assert declared.configured_at == declared.applied_at > 0
             assert journal.stopped_since() is None
-            journal.declare("web", "another", "/", 8)
-            journal.sight("web-os", "local", ["1.0.0"], 9)
-            assert journal.declared()[0].configured_at == 8
+            assert journal.retries() == journal.first_seen("web-os", "local") == {}
+            ended, begun = Replay(journal, "web.1"), Replay(journal, "web.2")
+            ended.catch_up()
+            begun.catch_up()
+            assert (ended.run.state, begun.run.state) == (State.COMPLETED, State.IDLE)
+            assert journal.under_way() == {"web": "web.2"}
+            assert audit(journal).finding is Finding.SOUND
         assert int.from_bytes(path.read_bytes()[60:64], "big") == file.VERSION
 
     def test_one_that_fails_changes_nothing(

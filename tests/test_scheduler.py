@@ -14,12 +14,7 @@ from rollproof.images import ImageReference, ImageVersion
 from rollproof.maintenance import AtEnd, Freeze, MaintenanceWindow
 from rollproof.moments import instant
 from rollproof.pickup import Publication
-from rollproof.policy import (
-    AutomaticOSUpgradePolicy,
-    DeferralDefault,
-    DeferralPolicy,
-    UpgradePolicy,
-)
+from rollproof.policy import AutomaticOSUpgradePolicy, UpgradePolicy
 from rollproof.scheduler import LOOK_AGAIN, Act, Decision, Facts, Reason, decide
 from rollproof.states import Cause
 
@@ -292,37 +287,21 @@ class TestUnderWay:
 
 
 class TestDeferral:
-    """R4.11: a run waits for approval, with a latest time and a default action."""
+    """R4.11: what becomes of an approval that nobody gives in time, the run knows."""
 
-    @pytest.mark.parametrize(
-        ("default", "act"),
-        [(DeferralDefault.APPROVE, Act.APPROVE), (DeferralDefault.SKIP, Act.LAPSE)],
-    )
-    def test_until_the_latest_time_then_the_default(
-        self, default: DeferralDefault, act: Act
-    ) -> None:
-        terms = DeferralPolicy(latest=timedelta(hours=2), default_action=default)
-        waiting = facts(deferral=terms, runs=(run(awaiting=True),))
-        latest = MIDNIGHT + 2 * HOUR
-        assert told(decide(waiting, latest - 1)) == (
-            Act.NOTHING,
-            Reason.AWAITING_APPROVAL,
-            latest,
-        )
-        assert told(decide(waiting, latest)) == (act, Reason.APPROVAL_OVERDUE, None)
-
-    def test_a_window_that_closes_first_is_looked_at_first(self) -> None:
+    def test_says_until_when(self) -> None:
         waiting = facts(
-            deferral=DeferralPolicy(latest=timedelta(hours=7)),
-            maintenance_windows=(NIGHT,),
-            runs=(run(awaiting=True),),
+            maintenance_windows=(NIGHT,), runs=(run(awaiting_until=MIDNIGHT + 2 * HOUR),)
         )
-        assert decide(waiting, MIDNIGHT).until == MIDNIGHT + 6 * HOUR
-        assert decide(waiting, MIDNIGHT + 6 * HOUR).act is Act.SHUT
+        decision = decide(waiting, MIDNIGHT)
+        assert told(decision) == (Act.NOTHING, Reason.AWAITING_APPROVAL, MIDNIGHT + 6 * HOUR)
+        assert instant(MIDNIGHT + 2 * HOUR) in decision.text
 
-    def test_nothing_waits_for_what_is_approved(self) -> None:
-        approved = facts(deferral=DeferralPolicy(latest=timedelta(hours=2)), runs=(run(),))
-        assert decide(approved, MIDNIGHT + DAY).act is Act.NOTHING
+    def test_its_window_closes_all_the_same(self) -> None:
+        waiting = facts(
+            maintenance_windows=(NIGHT,), runs=(run(awaiting_until=MIDNIGHT + DAY),)
+        )
+        assert decide(waiting, MIDNIGHT + 6 * HOUR).act is Act.SHUT
 
 
 RUNS = st.lists(

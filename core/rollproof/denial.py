@@ -42,8 +42,8 @@ class RunFacts:
     completed: bool = False
     shut: bool = False
     """Its gate is shut (S7)."""
-    awaiting: bool = False
-    """It waits for approval (R4.11)."""
+    awaiting_until: int | None = None
+    """The latest time for the approvals it waits for; None: it waits for none (R4.11)."""
 
 
 class Standing(Enum):

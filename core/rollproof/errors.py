@@ -14,6 +14,7 @@ RollproofError
  │  ├ RunActive
  │  ├ NothingRunning
  │  ├ NothingToRetry
+ │  ├ NothingToApprove
  │  ├ AllStopped
  │  ├ HomeInUse
  │  └ ImageVersionExists
@@ -286,6 +287,19 @@ class NothingToRetry(Conflict):
 
     scale_set: str
     """The scale set."""
+
+
+@frozen
+class NothingToApprove(Conflict):
+    """The run under way withholds nothing (R4.11)."""
+
+    message = (
+        "run {e.run!r} withholds no instance, so there is nothing to approve (R4.11). Look "
+        "at its status."
+    )
+
+    run: str
+    """The run under way."""
 
 
 @frozen

@@ -102,7 +102,7 @@ class DeferralPolicy(Declared):
         default=timedelta(days=7),
         metadata=declare(
             duration(more_than=_NONE, at_most=timedelta(days=365)),
-            "Longest wait for an approval, from the moment the run was due and opened.",
+            "Longest wait for an approval, from the moment the run was due and began.",
             "R4.11",
         ),
     )

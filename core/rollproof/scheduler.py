@@ -8,9 +8,9 @@ The order of its reasons
 ========================
 A run under way: automatic upgrades are switched off, so a run of the platform ends as if
 cancelled (R2.1); the stop-all switch shuts its gate (N6); a freeze or the end of a window
-shuts it, or ends the run (N10, S7, S8); else the gate is opened; an approval that is
-overdue is given or lapses (R4.11).  Windows, freezes and the switch of the model do not
-concern a run that was started by hand.
+shuts it, or ends the run (N10, S7, S8); else the gate is opened.  Windows, freezes and
+the switch of the model do not concern a run that was started by hand.  What becomes of an
+approval that nobody gives in time is in the run's charter, and the run sees to it (R4.11).
 
 No run under way: the stop-all switch, the switch of the model, the newest version that
 may be gone to (`rollproof.pickup`), what earlier runs say of it (`rollproof.denial`), and
@@ -29,9 +29,8 @@ from rollproof.charter import StartedBy
 from rollproof.denial import RunFacts, Standing, standing
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
-from rollproof.moments import instant, span_ms
+from rollproof.moments import instant
 from rollproof.pickup import Delay, PickUp, Publication, pick_up, pick_up_again
-from rollproof.policy import DeferralDefault
 from rollproof.states import Cause
 from rollproof.status import CAUSES
 from rollproof.windows import Shutting, gate
@@ -54,10 +53,6 @@ class Act(StrEnum):
     """Shut the gate of the run (S7)."""
     REOPEN = "reopen"
     """Open it again."""
-    APPROVE = "approve"
-    """Approve what waits for approval (R4.11)."""
-    LAPSE = "lapse"
-    """Leave alone what is not approved (R4.11)."""
 
 
 class Reason(StrEnum):
@@ -81,7 +76,6 @@ class Reason(StrEnum):
     ENDING = "ending"
     GATE_OPEN = "gate_open"
     AWAITING_APPROVAL = "awaiting_approval"
-    APPROVAL_OVERDUE = "approval_overdue"
 
 
 @attrs.frozen(kw_only=True)
@@ -160,23 +154,14 @@ class _Look:
         if run.shut:
             text = f"nothing bids run {run.run} wait any more"
             return self._on(run, Act.REOPEN, Reason.GATE_OPEN, text, until)
-        if run.awaiting:
-            return self._at_the_approval(run, until)
+        if run.awaiting_until is not None:
+            text = (
+                f"run {run.run} withholds instances until somebody approves them, or until "
+                f"{instant(run.awaiting_until)} (R4.11)"
+            )
+            return self._on(run, Act.NOTHING, Reason.AWAITING_APPROVAL, text, until)
         text = f"run {run.run} to {run.target} is under way (R4.9)"
         return self._on(run, Act.NOTHING, Reason.UNDER_WAY, text, until)
-
-    def _at_the_approval(self, run: RunFacts, until: int | None) -> Decision:
-        deferral = self.policy.deferral
-        latest = run.opened_at + span_ms(deferral.latest)
-        approves = deferral.default_action is DeferralDefault.APPROVE
-        if self.now < latest:
-            then = "approved" if approves else "skipped"
-            text = f"approval is awaited until {instant(latest)}; then it is {then} (R4.11)"
-            first = latest if until is None else min(latest, until)
-            return self._on(run, Act.NOTHING, Reason.AWAITING_APPROVAL, text, first)
-        act = Act.APPROVE if approves else Act.LAPSE
-        text = f"nobody approved by {instant(latest)} (R4.11)"
-        return self._on(run, act, Reason.APPROVAL_OVERDUE, text, until)
 
     # -- no run under way
 

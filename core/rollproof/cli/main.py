@@ -245,6 +245,20 @@ def disable(options: Options, scale_set: str) -> int:
     return scheduling.switch(options, scale_set, on=False)
 
 
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option(
+    "--instance", "instances", multiple=True, metavar="ID", help="This one only; repeatable."
+)
+@click.pass_obj
+def approve(options: Options, scale_set: str, instances: tuple[str, ...]) -> int:
+    """Let the run under way upgrade what it withholds."""
+    from rollproof.cli import scheduling
+
+    return scheduling.approve(options, scale_set, instances)
+
+
 @cli.command("stop-all")
 @common
 @click.option("--off", is_flag=True, help="Let upgrades go on.")

@@ -1,4 +1,4 @@
-"""Bodies of `serve`, `due`, `enable`, `disable`, `stop-all` and `retry`."""
+"""Bodies of `serve`, `due`, `enable`, `disable`, `approve`, `stop-all` and `retry`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rollproof.cli.output import answer, columns, instant, line, local_time
+from rollproof.cli.phases import some
 from rollproof.cli.program import INTERRUPTED, Options
 from rollproof.durations import parse_duration
 from rollproof.installation import Installation, Notice
@@ -88,6 +89,22 @@ def switch(options: Options, scale_set: str, on: bool) -> int:
     state = "on" if on else "off"
     value = {"scale_set": scale_set, "enabled": on, "due": decision_json(decision)}
     answer(options, value, f"{scale_set}: automatic upgrades are {state}; {decision.text}")
+    return 0
+
+
+def approve(options: Options, scale_set: str, instances: tuple[str, ...]) -> int:
+    """Approve all that is withheld, or some."""
+    with Installation(options.place) as here:
+        hosted = here.approve(scale_set, instances)
+    what = some(list(instances)) if instances else "all that is withheld"
+    text = f"{scale_set}: approved {what}"
+    if not hosted:
+        text += ".  No process hosts the run now; it takes effect once `rollproof serve` does"
+    answer(
+        options,
+        {"scale_set": scale_set, "approved": list(instances) or "all", "hosted": hosted},
+        text,
+    )
     return 0
 
 

@@ -21,7 +21,10 @@ from rollproof.host.embedded import POLL
 from rollproof.installation.diagnosis import diagnose
 from rollproof.installation.following import Audience, Follower, Happening
 from rollproof.installation.interrupts import interrupts
+from rollproof.installation.keeper import Keeper
+from rollproof.installation.lookout import Lookout, nowhere
 from rollproof.installation.sets import Sets
+from rollproof.installation.together import until_one_ends
 from rollproof.journal import Journal, Turned
 from rollproof.states import TERMINAL
 from rollproof.status import RunStatus
@@ -58,6 +61,7 @@ class Waiting:
         self._follower = Follower(journal, run)
         self._fleets: dict[str, LocalFleet] = {}
         self._host: EmbeddedHost | None = None
+        self._keeper: Keeper | None = None
         self._interrupted: int | None = None
         self._stop = asyncio.Event()
         self._latest = self._follower.run
@@ -123,15 +127,26 @@ class Waiting:
             self._audience.hears(happening)
 
     async def _serve(self) -> None:
-        """Host all that is under way until our run has ended."""
+        """Host all that is under way until our run has ended, and keep its gates: windows,
+        opting out and the stop-all switch.  Nothing is begun."""
         self._catch_up()  # what the host before us recorded last
         if self._over():
             return
-        self._host = EmbeddedHost(self._journal, self._fleet, observers=[self._turned])
+        self._host = EmbeddedHost(
+            self._journal, self._fleet, observers=[self._turned, self._hears_keeper]
+        )
+        lookout = Lookout(self._journal, nowhere, self._sets.unfit, idle=False)
+        self._keeper = Keeper(
+            self._host, self._journal, lookout, clock=wall_clock, starts=False
+        )
         try:
-            await self._host.serve()
+            await until_one_ends(self._host.serve(), self._keeper.keep(POLL))
         finally:
             self._host = None
+
+    def _hears_keeper(self, turned: Turned) -> None:
+        if self._keeper is not None:
+            self._keeper.hears(turned)
 
     def _turned(self, turned: Turned) -> None:
         if turned.after.charter.run != self._run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Self
 from rollproof.adapters.store import ImageStore
 from rollproof.charter import draw_up
 from rollproof.errors import RunActive
-from rollproof.events import Cancel, Pause, Resume
+from rollproof.events import Approve, Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
 from rollproof.host import Home, status_of, wall_clock
 from rollproof.images import ImageVersion
@@ -227,6 +227,17 @@ class Installation:
         """Lift the denial of the set's versions (S12); what is due then.  Raises
         UnknownScaleSet, NothingToRetry."""
         return self._schedule.retry(scale_set)
+
+    def approve(self, scale_set: str, instances: Sequence[str] = ()) -> bool:
+        """Let the run under way upgrade what it withholds: these instances, or all
+        (R4.11); the rest as `pause`.
+
+        Raises UnknownScaleSet, NothingRunning, NothingToApprove, UnknownInstance, or
+        InvalidFields for instances of a run that is approved as a whole.
+        """
+        run, named = self._runs.active(scale_set), tuple(instances)
+        self._schedule.check_approval(self._journal.run(run), named)
+        return self._runs.hand_in(run, Approve(wall_clock(), named))
 
     # -- local fleets
 

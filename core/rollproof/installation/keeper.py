@@ -14,7 +14,7 @@ from rollproof.agenda import Agenda
 from rollproof.charter import StartedBy, draw_up
 from rollproof.counts import PHASE_COUNT
 from rollproof.errors import NothingRunning, RunActive
-from rollproof.events import Cancel, Event
+from rollproof.events import Cancel, Event, Reopen, Shut
 from rollproof.host import Host
 from rollproof.installation.lookout import Lookout
 from rollproof.installation.terms import name_of_run
@@ -46,7 +46,7 @@ class Keeper:
         lookout: Lookout,
         *,
         clock: Callable[[], int],
-        every: int,
+        every: int = 60_000,
         starts: bool = True,
         told: Callable[[Carried], None] = lambda _carried: None,
     ) -> None:
@@ -155,5 +155,7 @@ class Keeper:
 _EVENTS: Final[dict[Act, Callable[[int], Event]]] = {
     Act.OPT_OUT: lambda at: Cancel(at, Cause.OPTED_OUT),
     Act.STOP: lambda at: Cancel(at, Cause.USER),
+    Act.SHUT: Shut,
+    Act.REOPEN: Reopen,
 }
 """What is handed in for each act."""

@@ -44,6 +44,11 @@ Source = Callable[[ImageReference, str], tuple[Published, ...]]
 """The versions of an image that count as latest at a location (R3.2)."""
 
 
+def nowhere(_reference: ImageReference, _location: str) -> tuple[Published, ...]:
+    """No versions, for whoever begins no runs."""
+    return ()
+
+
 def of_store(images: ImageStore) -> Source:
     """The versions in a store; there is but one location."""
 
@@ -82,13 +87,16 @@ class Lookout:
         unfit: Callable[[ScaleSet], str],
         *,
         records: bool = True,
+        idle: bool = True,
     ) -> None:
         """``unfit`` says why no run of a set can begin, or nothing.  Unless it
-        ``records``, the journal does not learn of what is seen for the first time."""
+        ``records``, the journal does not learn of what is seen for the first time.
+        Without ``idle`` only sets that have a run under way are known."""
         self._journal = journal
         self._source = source
         self._unfit = unfit
         self._records = records
+        self._idle = idle
         self._version: int | None = None
         self._sets: dict[str, _Known] = {}
         self._policies: dict[UpgradePolicy, UpgradePolicy] = {}
@@ -112,9 +120,11 @@ class Lookout:
 
     def read(self) -> set[str]:
         """As `changes`, for what this process has changed itself."""
-        changed = {each.name for each in self._journal.declared() if self._is_new(each)}
         was, self.under_way = self.under_way, self._journal.under_way()
-        changed.update(was, self.under_way)
+        changed = {*was, *self.under_way}
+        for declared in self._journal.declared():
+            if (self._idle or declared.name in self.under_way) and self._is_new(declared):
+                changed.add(declared.name)
         retries, self._retries = self._retries, self._journal.retries()
         changed.update(name for name, _ in retries.items() ^ self._retries.items())
         stopped, self._stopped = self._stopped, self._journal.stopped_since()
@@ -213,4 +223,6 @@ def run_facts(record: RunRecord) -> RunFacts:
         ended_at=record.closed_at,
         cause=Cause(counts.stop),
         completed=record.state is State.COMPLETED,
+        shut=bool(counts.shut),
+        awaiting_until=record.opened_at + charter.approval_wait if counts.deferred else None,
     )

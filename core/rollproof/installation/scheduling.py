@@ -6,15 +6,25 @@ from collections.abc import Callable
 
 import attrs
 
+from rollproof.charter import Deferral
 from rollproof.document import dumps
-from rollproof.errors import AllStopped, NothingToRetry
+from rollproof.errors import (
+    AllStopped,
+    InvalidFields,
+    NothingToApprove,
+    NothingToRetry,
+    Problem,
+    UnknownInstance,
+)
 from rollproof.fleet import ScaleSet
 from rollproof.host import wall_clock
 from rollproof.installation.lookout import Lookout, Source
 from rollproof.installation.sets import Sets
-from rollproof.journal import Journal
+from rollproof.journal import Journal, Replay
+from rollproof.journal.journal import RunRecord
 from rollproof.moments import instant
 from rollproof.scheduler import Decision, Facts, decide
+from rollproof.states import State
 
 
 class Scheduling:
@@ -59,6 +69,32 @@ class Scheduling:
         """Turn the stop-all switch (N6); since when it is on."""
         self._journal.stop_all(self._clock() if on else None)
         return self._journal.stopped_since()
+
+    def check_approval(self, record: RunRecord, instances: tuple[str, ...]) -> None:
+        """Raises unless the run withholds what is to be approved (R4.11): NothingToApprove,
+        InvalidFields for instances of a run that is approved as a whole, UnknownInstance."""
+        charter = record.charter
+        if not charter.limits.deferral or not (
+            record.counts.deferred or record.state is State.IDLE
+        ):
+            raise NothingToApprove(charter.run)
+        if not instances:
+            return
+        if charter.deferral is not Deferral.INSTANCE:
+            whole = Problem(
+                field="instance",
+                value=", ".join(instances),
+                bound="none, for the run is approved as a whole",
+                requirement="R4.11",
+                fix='Leave them out; deferral.scope = "Instance" lets them be named.',
+            )
+            raise InvalidFields((whole,))
+        replay = Replay(self._journal, charter.run)
+        replay.catch_up()
+        known = tuple(name for name, _ in replay.run.ledger.members())
+        for name in instances:
+            if name not in known:
+                raise UnknownInstance(name, known)
 
     def check_not_stopped(self) -> None:
         """Raises AllStopped while the switch is on (N6)."""

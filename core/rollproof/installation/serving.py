@@ -9,8 +9,8 @@ One process serves a home.  What it has begun outlives it: the next one goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 
@@ -21,10 +21,11 @@ from rollproof.installation.interrupts import interrupts
 from rollproof.installation.keeper import Carried, Keeper
 from rollproof.installation.lookout import Lookout, Source
 from rollproof.installation.sets import Sets
+from rollproof.installation.together import until_one_ends
 from rollproof.journal import Journal, Turned
 from rollproof.journal.journal import RunRecord
 from rollproof.scheduler import Act
-from rollproof.states import TERMINAL, State
+from rollproof.states import TERMINAL, State, View
 
 RESTING: Final = 0.5
 """Seconds between two looks whether all runs under way only wait."""
@@ -101,12 +102,12 @@ class Serving:
         return self._interrupted
 
     async def _for_ever(self) -> None:
-        await _until_one_ends(self._host.serve(forever=True), self._keeper.keep(POLL))
+        await until_one_ends(self._host.serve(forever=True), self._keeper.keep(POLL))
 
     async def _once(self) -> None:
         await self._keeper.look()
         self._keeper.starts = False
-        await _until_one_ends(
+        await until_one_ends(
             self._host.serve(), self._keeper.keep(POLL), self._until_all_rest()
         )
 
@@ -169,17 +170,6 @@ class Serving:
 
 def _rests(record: RunRecord) -> bool:
     """Whether a run waits at a gate for somebody or for a window (S7)."""
-    return record.state is State.PRECHECKING and bool(record.counts.held)
-
-
-async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Do all of it until the first ends; raises what that one raised."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+    counts = record.counts
+    waits = counts.held or counts.shut or counts.view == View.RESTING
+    return record.state is State.PRECHECKING and bool(waits)
