@@ -86,4 +86,5 @@ class TestAgain:
         when = pick_up_again(DEFAULT, "web", "1.1.0", "web.1", NOON)
         assert NOON + 30 * MINUTE <= when.at <= NOON + 60 * MINUTE
         assert when.why is Delay.AGAIN
-        assert when.at != pick_up_again(DEFAULT, "web", "1.1.0", "web.2", NOON).at
+        later = pick_up_again(DEFAULT, "web", "1.1.0", "web.2", NOON + 1)
+        assert later.at - NOON - 1 != when.at - NOON

@@ -88,7 +88,7 @@ def pick_up_again(
     policy: AutomaticOSUpgradePolicy, scale_set: str, version: str, run: str, ended_at: int
 ) -> PickUp:
     """When a set may go to a version again, after a run that denies it to nobody."""
-    at = ended_at + _pick_up_delay(policy, scale_set, version, run)
+    at = ended_at + _pick_up_delay(policy, scale_set, version, str(ended_at))
     text = (
         f"run {run} to {version} ended at {instant(ended_at)} without completing; it is "
         f"picked up again {spelled(at - ended_at)} later, at {instant(at)} (R3.4)"

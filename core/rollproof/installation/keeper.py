@@ -12,15 +12,15 @@ import attrs
 
 from rollproof.agenda import Agenda
 from rollproof.charter import StartedBy, draw_up
-from rollproof.counts import PHASE_COUNT
 from rollproof.errors import NothingRunning, RunActive
 from rollproof.events import Cancel, Event, Reopen, Shut
 from rollproof.host import Host
 from rollproof.installation.lookout import Lookout
 from rollproof.installation.terms import name_of_run
 from rollproof.journal import Journal, Turned
+from rollproof.run import Run
 from rollproof.scheduler import Act, Decision, decide
-from rollproof.states import Cause
+from rollproof.states import TERMINAL, Cause
 
 SLICE: Final = 50
 """Sets that are looked at before others get a word in."""
@@ -68,10 +68,8 @@ class Keeper:
 
     def hears(self, turned: Turned) -> None:
         """An observer of the host: a run that turned may want something."""
-        before, after = turned.before, turned.after
-        registers = before.cells[PHASE_COUNT:] != after.cells[PHASE_COUNT:]
-        if registers or before.state != after.state:
-            self.stir(after.charter.scale_set)
+        if _matters(turned.before) != _matters(turned.after):
+            self.stir(turned.after.charter.scale_set)
 
     def stir(self, scale_set: str | None = None) -> None:
         """Something of this set changed; without a name: look for what did."""
@@ -150,6 +148,12 @@ class Keeper:
         with contextlib.suppress(NothingRunning):
             if await self._host.post(decision.run, _EVENTS[decision.act](now), key):
                 self._told(Carried(at=now, decision=decision, run=decision.run))
+
+
+def _matters(run: Run) -> tuple[object, ...]:
+    """What the schedule asks of a run."""
+    counts = run.counts
+    return run.state in TERMINAL, counts.stop, counts.shut, counts.deferred
 
 
 _EVENTS: Final[dict[Act, Callable[[int], Event]]] = {

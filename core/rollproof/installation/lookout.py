@@ -102,6 +102,7 @@ class Lookout:
         self._policies: dict[UpgradePolicy, UpgradePolicy] = {}
         self._at: dict[Place, set[str]] = defaultdict(set)
         self._publications: dict[Place, tuple[Publication, ...]] = {}
+        self._ended: dict[str, tuple[RunFacts, ...]] = {}
         self._retries: dict[str, int] = {}
         self._stopped: int | None = None
         self.under_way: dict[str, str] = {}
@@ -121,7 +122,8 @@ class Lookout:
     def read(self) -> set[str]:
         """As `changes`, for what this process has changed itself."""
         was, self.under_way = self.under_way, self._journal.under_way()
-        changed = {*was, *self.under_way}
+        # What happens in a run, its host hears; only that it began, or is gone, is news.
+        changed = {name for name, _ in was.items() ^ self.under_way.items()}
         for declared in self._journal.declared():
             if (self._idle or declared.name in self.under_way) and self._is_new(declared):
                 changed.add(declared.name)
@@ -205,11 +207,21 @@ class Lookout:
             scale_set=known.scale_set,
             configured_at=known.configured_at,
             publications=self._publications.get(known.place, ()),
-            runs=tuple(map(run_facts, self._journal.history(name, since=known.configured_at))),
+            runs=self._runs(name, known.configured_at),
             retry_at=self._retries.get(name),
             stop_all_since=self._stopped,
             unfit=self._unfit(known.scale_set),
         )
+
+    def _runs(self, name: str, configured_at: int) -> tuple[RunFacts, ...]:
+        """The runs of this model, newest first.  One that has ended is read once."""
+        ended = [each for each in self._ended.get(name, ()) if each.opened_at >= configured_at]
+        since = ended[0].opened_at if ended else configured_at
+        fresh = tuple(map(run_facts, self._journal.history(name, since)))
+        read = {each.run for each in fresh}
+        runs = (*fresh, *(each for each in ended if each.run not in read))
+        self._ended[name] = tuple(each for each in runs if each.ended_at is not None)
+        return runs
 
 
 def run_facts(record: RunRecord) -> RunFacts:
