@@ -442,6 +442,21 @@ MISTAKES: Final = (
         guard=lambda c, _p: in_flight(c) < c.cap,
     ),
     row(
+        "restoring although a credential expired (R4.10)",
+        "RestoreProp",
+        "restore_unhealthy",
+        guard=lambda c, _p: all_of(c.forced == 0, in_flight(c) < c.cap),
+    ),
+    row(
+        "giving disks back after a credential expired (R4.10)",
+        "ChangeProp",
+        "roll_back",
+        guard=lambda c, p: all_of(p.rollback == 1, c.forced == 0, failed(c) > 0),
+    ),
+    missing(
+        "a credential that expires is not heard of (R4.10)", "OperatorInv", "fault_credentials"
+    ),
+    row(
         "restoring all at once",
         "BatchInv",
         "restore_unhealthy",

@@ -93,7 +93,7 @@ def answers(
         return [Restored(5, name, attempt)]
     late = fleet[name].health is not Health.HEALTHY
     overdue = [Overdue(6, Verb.WATCH, name, attempt)] if late else []
-    return [Observed(4, fleet[name]), *overdue]
+    return [Observed(4, fleet[name], attempt), *overdue]
 
 
 def record(path: Path, terms: Charter, events: Sequence[Event]) -> None:
@@ -191,6 +191,8 @@ class TestSound:
             Replaced(7, "vm-0", 9),
             Observed(7, seen("vm-9", OLD, Health.UNKNOWN)),
             Vanished(7, "vm-3"),
+            Observed(7, seen("vm-0", OLD), 9),
+            Vanished(7, "vm-0", 9, Verb.REPLACE),
             Resume(8),
             Cancel(9, Cause.OPTED_OUT),
             Cancel(9, force=True),
@@ -539,11 +541,15 @@ EVENTS: list[Event] = [
     ReplaceFailed(1, "a", 1, "why"),
     RestoreFailed(1, "a", 1, "why"),
     Vanished(3, "vm"),
+    Vanished(3, "vm", 1),
+    Vanished(3, "vm", 1, Verb.RESTORE),
     Start(1),
     Cancel(1, force=True),
     Overdue(1, Verb.WATCH, "a", 1),
     *(Observed(2, seen("vm-1", "2.0", health)) for health in Health),
     Observed(2, Instance(id="a")),
+    Observed(2, Instance(id="a"), 1),
+    Observed(2, seen("a", "2.0"), -3),
     Observed(2, Instance(id="a", zone="z", fault_domain="f", update_domain="u", os_disk="d")),
     Observed(2, Instance(id="a", data_disks=("x",), protected=True)),
     Observed(2, Instance(id="a", power_state=PowerState.STOPPED, version="")),
@@ -564,6 +570,8 @@ def bent(text: str) -> Iterator[str]:
         ('"at":', '"when":'),
         ("1", "01"),
         ("1", "\u0661"),
+        ('"attempt":1', '"attempt":null'),
+        ('"attempt":1', '"attempt":true'),
         ('"healthy"', "null"),
         ('"healthy"', '"well"'),
         ('"version":"2.0"', '"version":null'),

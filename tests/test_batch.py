@@ -9,7 +9,7 @@ from rollproof.fleet import Health, Instance
 from rollproof.ledger import empty_ledger
 from rollproof.run import Run
 from rollproof.table import ABSENT
-from staging import HEALTHY, ILL, OLD, Stage
+from rollproof_checks.fuzz.stage import HEALTHY, ILL, OLD, Stage
 
 members = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from("012"), st.sampled_from([HEALTHY, ILL])),

@@ -309,5 +309,5 @@ def in_the_middle(size: int) -> Run:
         run, _ = step(run, Replaced(3, command.instance, command.attempt))
         if number == 0:
             seen = Instance(id=command.instance, version="1.1.0", health=Health.HEALTHY)
-            run, _ = step(run, Observed(4, seen))
+            run, _ = step(run, Observed(4, seen, command.attempt))
     return run

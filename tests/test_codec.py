@@ -66,8 +66,8 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     ),
     st.builds(Replaced, **REPORTS),
     st.builds(ReplaceFailed, why=TEXTS, **REPORTS),
-    st.builds(Observed, TIMES, INSTANCES),
-    st.builds(Vanished, TIMES, TEXTS),
+    st.builds(Observed, TIMES, INSTANCES, st.none() | NUMBERS),
+    st.builds(Vanished, TIMES, TEXTS, st.none() | NUMBERS, st.sampled_from(Verb)),
     st.builds(Restored, **REPORTS),
     st.builds(RestoreFailed, why=TEXTS, **REPORTS),
     st.builds(Overdue, TIMES, st.sampled_from(Verb), TEXTS, NUMBERS),
@@ -77,7 +77,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Shut, TIMES),
     st.builds(Reopen, TIMES),
     st.builds(Approve, TIMES, st.lists(TEXTS, max_size=3).map(tuple)),
-    st.builds(Fault, TIMES, TEXTS),
+    st.builds(Fault, TIMES, TEXTS, st.sampled_from(Cause)),
 )
 COMMANDS = st.builds(Command, st.sampled_from(Verb), TEXTS, NUMBERS, TIMES, st.none() | TEXTS)
 LIMITS = st.builds(Limits[int], *[NUMBERS] * len(Limits._fields))
@@ -148,6 +148,15 @@ def test_the_form_is_pinned() -> None:
     )
     assert codec.event_text(Cancel(5, Cause.OPTED_OUT, force=True)) == (
         '{"at":5,"cause":2,"force":true,"event":"Cancel"}'
+    )
+    assert codec.event_text(Vanished(5, "vm-1")) == (
+        '{"at":5,"instance":"vm-1","event":"Vanished"}'
+    )
+    assert codec.event_text(Vanished(5, "vm-1", 1)) == (
+        '{"at":5,"instance":"vm-1","attempt":1,"event":"Vanished"}'
+    )
+    assert codec.event_text(Observed(5, Instance(id="vm-1"), 2)) == (
+        '{"at":5,"instance":{"id":"vm-1"},"attempt":2,"event":"Observed"}'
     )
     assert codec.command_text(Command(Verb.REPLACE, "vm-1", 1, 9, "1.1.0")) == (
         '{"verb":"replace","instance":"vm-1","attempt":1,"deadline":9,"version":"1.1.0"}'

@@ -3,6 +3,7 @@
 The host tells its hook of every commit and every call to a provider, before and after.
 Each scenario is run once to count these points, then once more for every one of them:
 killed there, resumed by another host on the same journal and fleet.  None is skipped.
+The next life begins at once, or when every deadline has long passed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from rollproof_checks.simulated import Behaviour, Conduct, SimulatedFleet, Twist
 from rollproof_checks.virtual_time import VirtualClock
 from shared_host import NO_LIMITS, charter, fast_folder, instances
 
-DOWN = 0.3  # seconds from a death to the next life
+DOWN: Final = (0.3, 3_600.0)
+"""Seconds from a death to the next life: while what was asked for is still under way, and
+beyond every deadline."""
 
 
 def never() -> Behaviour:
@@ -175,14 +178,16 @@ def ended(installation: Installation, scenario: Scenario) -> Outcome:
     )
 
 
-def live_on(installation: Installation, scenario: Scenario, *deaths: int) -> list[Reaper]:
+def live_on(
+    installation: Installation, scenario: Scenario, down: float, *deaths: int
+) -> list[Reaper]:
     """Live and die at the points given, each counted in its own life; then to the end."""
     reapers = [Reaper(at) for at in deaths]
     operator = scenario.operator(installation.fleet)
     for reaper in reapers:
         if installation.live(scenario.charter, reaper, operator):
             return reapers
-        installation.clock.pass_by(DOWN)
+        installation.clock.pass_by(down)
     assert installation.live(scenario.charter, Reaper(), operator)
     return reapers
 
@@ -200,28 +205,34 @@ def undisturbed(scenario: Scenario) -> tuple[list[str], Outcome]:
         return reaper.points, ended(installation, scenario)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_at_every_point_it_ends_the_same(name: str) -> None:
+every_scenario = pytest.mark.parametrize("name", SCENARIOS)
+however_long = pytest.mark.parametrize("down", DOWN)
+
+
+@however_long
+@every_scenario
+def test_killed_at_every_point_it_ends_the_same(name: str, down: float) -> None:
     """N2, S8: same state, same phases, no disk replaced twice."""
     scenario = SCENARIOS[name]
     points, expected = undisturbed(scenario)
     assert (expected.state, expected.cause) == (scenario.state, scenario.cause)
     for at, point in enumerate(points):
         with scenario.installed() as installation:
-            (reaper,) = live_on(installation, scenario, at)
+            (reaper,) = live_on(installation, scenario, down, at)
             assert reaper.dead, f"point {at} was never reached"
             assert reaper.points == points[:at]
             assert ended(installation, scenario) == expected, f"killed at {at}: {point}"
     assert len(points) >= scenario.points
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_twice_it_ends_the_same(name: str) -> None:
+@however_long
+@every_scenario
+def test_killed_twice_it_ends_the_same(name: str, down: float) -> None:
     """N2: the second death may strike while the first is being recovered from."""
     scenario, random = SCENARIOS[name], Random(name)
     points, expected = undisturbed(scenario)
     for _ in range(8):
         first, second = random.randrange(len(points)), random.randrange(20)
         with scenario.installed() as installation:
-            live_on(installation, scenario, first, second)
+            live_on(installation, scenario, down, first, second)
             assert ended(installation, scenario) == expected, (first, second)

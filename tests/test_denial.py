@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import pytest
 
 from rollproof.charter import StartedBy
@@ -91,3 +92,26 @@ class TestDone:
 
     def test_an_earlier_model_says_nothing(self) -> None:
         assert stands(V2, ended(), configured=101) is Standing.NEW
+
+
+class TestTakenBack:
+    """N7: who takes a whole run back does not want its version again."""
+
+    def back(self, **fields: Any) -> RunFacts:
+        given = {"run": "web.2", "opened_at": 300, "ended_at": 400, **fields}
+        return attrs.evolve(ended(), target=None, takes_back="web.1", **given)
+
+    @pytest.mark.parametrize("cause", Cause)
+    def test_however_it_ended(self, cause: Cause) -> None:
+        verdict, run = standing(V2, [self.back(), ended(cause)], 0, None)
+        assert verdict is Standing.DENIED
+        assert run is not None
+        assert run.takes_back == "web.1"
+
+    def test_a_newer_version_or_a_retry_lifts_it(self) -> None:
+        assert stands(V3, self.back(), ended()) is Standing.NEW
+        assert stands(V2, self.back(), ended(), retry=399) is Standing.DENIED
+        assert stands(V2, self.back(), ended(), retry=400) is Standing.NEW
+
+    def test_another_run_is_not_meant(self) -> None:
+        assert stands(V2, self.back(), ended(run="web.0")) is Standing.DONE

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rollproof.document import dumps, load_path, loads
 from rollproof.errors import InvalidDocument, InvalidFields, Problem
 from rollproof.fleet import Extension, ScaleSet
-from rollproof.health import HealthSource, HttpProbe, Scheme, TcpProbe
+from rollproof.health import HealthExtension, HealthSource, HttpProbe, Scheme, TcpProbe
 from rollproof.images import ImageReference
 from rollproof.policy import (
     AutomaticOSUpgradePolicy,
@@ -67,7 +67,24 @@ SOURCES: st.SearchStrategy[HealthSource | None] = (
         scheme=st.sampled_from(Scheme),
         interval=INTERVALS,
     )
+    | st.builds(
+        HttpProbe,
+        port=st.integers(1, 65_535),
+        scheme=st.just(Scheme.HTTPS),
+        tls_verify=st.just(True),
+        tls_server_name=st.none() | st.just("web.example.org"),
+        tls_ca_file=st.none() | PARTS,
+    )
     | st.builds(TcpProbe, port=st.integers(1, 65_535), unhealthy_threshold=st.integers(1, 24))
+    | st.builds(
+        HealthExtension,
+        file=PARTS,
+        interval=st.timedeltas(timedelta(seconds=5), timedelta(minutes=1)),
+        grace_period=st.just(timedelta(0)),
+    )
+    | st.builds(
+        HealthExtension, port=st.integers(1, 65_535), grace_period=st.just(timedelta(0))
+    )
 )
 SCALE_SETS = st.builds(
     ScaleSet,
@@ -77,7 +94,13 @@ SCALE_SETS = st.builds(
     image_reference=IMAGES,
     upgrade_policy=POLICIES,
     health=SOURCES,
-    timeouts=st.builds(Timeouts, replace=DEADLINES, health=DEADLINES),
+    timeouts=st.builds(
+        Timeouts,
+        replace=DEADLINES,
+        health=DEADLINES,
+        keep_previous_disk=st.none() | st.timedeltas(timedelta(0)),
+    )
+    | st.builds(Timeouts, min_healthy_time=st.timedeltas(timedelta(0), timedelta(minutes=4))),
     custom_data=st.none() | PARTS,
     extensions=st.lists(
         st.builds(
@@ -230,6 +253,7 @@ class TestProblemsAllAtOnce:
             ("{}", "health.kind", 'For example: kind = "http"'),
             ('{kind = "tpc", port = 1}', "health.kind", 'For example: kind = "tcp"'),
             ("{kind = []}", "health.kind", 'For example: kind = "http"'),
+            ('{kind = "extention"}', "health.kind", 'For example: kind = "extension"'),
             ('{kind = "tcp"}', "health.port", "For example: port = 65535"),
             ("5", "health", "Leave it out for the default, none."),
         ],

@@ -22,6 +22,7 @@ EXAMPLES = [
     errors.UnknownInstance("i-1", ("i-2",)),
     errors.RunActive("web", "run-1"),
     errors.NothingRunning("web"),
+    errors.NothingToUndo("web.1-86eb91"),
     errors.NothingToRetry("web"),
     errors.NothingToApprove("web.1-86eb91"),
     errors.AllStopped("2026-11-25T13:12:23Z"),

@@ -19,7 +19,9 @@ from rollproof.fleet import (
     ScaleSet,
     provisioning_order,
 )
+from rollproof.health import HealthExtension, HealthSource, TcpProbe
 from rollproof.images import ImageReference
+from rollproof.policy import Timeouts
 
 WEB_OS = ImageReference(image="web-os")
 
@@ -186,3 +188,38 @@ class TestR1_2:
     def test_custom_data_cannot_lead_elsewhere(self, script: str) -> None:
         with pytest.raises(InvalidFields, match="a relative path"):
             ScaleSet(name="web", image_reference=WEB_OS, custom_data=script)
+
+
+class TestR4_3:
+    """R4.3: what must pass before an instance can be healthy fits into the wait for it."""
+
+    @staticmethod
+    def declared(health: HealthSource | None, wait: int = 300, least: int = 0) -> ScaleSet:
+        timeouts = Timeouts(
+            health=timedelta(seconds=wait), min_healthy_time=timedelta(seconds=least)
+        )
+        return ScaleSet(name="web", image_reference=WEB_OS, health=health, timeouts=timeouts)
+
+    @pytest.mark.parametrize("health", [None, TcpProbe(port=80)], ids=["none", "probe"])
+    def test_min_healthy_time_is_below_the_wait(self, health: HealthSource | None) -> None:
+        assert self.declared(health, wait=60, least=59).timeouts.health == timedelta(minutes=1)
+        with pytest.raises(InvalidFields, match=r"R4\.3") as caught:
+            self.declared(health, wait=60, least=60)
+        (problem,) = caught.value.problems
+        assert (problem.field, problem.value) == ("timeouts.health", '"PT1M"')
+        assert 'min_healthy_time "PT1M"' in problem.bound
+        assert problem.fix.startswith("Lengthen timeouts.health")
+
+    def test_so_are_it_and_the_grace_period_together(self) -> None:
+        extension = HealthExtension(port=1, grace_period=timedelta(seconds=40))
+        assert self.declared(extension, wait=61, least=20).health == extension
+        with pytest.raises(InvalidFields) as caught:
+            self.declared(extension, wait=60, least=20)
+        (problem,) = caught.value.problems
+        assert 'min_healthy_time "PT20S"' in problem.bound
+        assert 'grace period of the health extension "PT40S"' in problem.bound
+
+    def test_the_default_grace_period_counts_too(self) -> None:
+        with pytest.raises(InvalidFields, match="PT5S"):
+            self.declared(HealthExtension(port=1), wait=5)
+        assert self.declared(HealthExtension(port=1), wait=6).health is not None

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from rollproof import batch, turn
 from rollproof.adapters.provider import Provider
-from rollproof.charter import Charter
 from rollproof.commands import Command, Verb
 from rollproof.events import Event, Observed, Overdue, Restored
 from rollproof.fleet import Instance
 from rollproof.host import EmbeddedHost
 from rollproof.images import ImageVersion
 from rollproof.journal import Journal
+from rollproof.journal.journal import RunRecord
 from rollproof.run import Run
 from rollproof_checks.fuzz import HostMachine
 from rollproof_checks.simulated import Twist
@@ -78,9 +79,9 @@ class ForgetfulHost(EmbeddedHost):
 
     _adopting = False
 
-    def _adopt(self, charter: Charter) -> None:
+    def _adopt(self, record: RunRecord) -> None:
         self._adopting = True
-        super()._adopt(charter)
+        super()._adopt(record)
         self._adopting = False
 
     def _issue(self, hosted: Any, command: Command) -> None:
@@ -210,6 +211,16 @@ def test_a_broken_host_is_caught(broken: type[EmbeddedHost]) -> None:
 
     with pytest.raises(AssertionError, match=BROKEN[broken]):
         run_state_machine_as_test(Broken, settings=CATCH)
+
+
+def test_a_batch_across_zones_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R4.2: the record is judged by the requirement, not by the code that wrote it."""
+    every = batch.offer
+    monkeypatch.setattr(
+        turn, "offer", lambda ledger, _zone, **rest: every(ledger, None, **rest)
+    )
+    with pytest.raises(AssertionError, match=r"R4\.2: one zone"):
+        run_state_machine_as_test(HostMachine, settings=CATCH)
 
 
 def test_a_host_that_hears_everything_twice_is_not_broken() -> None:

@@ -462,7 +462,7 @@ class TestForce:
 
 
 class TestDeadlines:
-    """Deadlines are absolute times: a host that was away knows what is overdue."""
+    """N2, R4.3: time in which nobody hosts is not counted against a wait."""
 
     def until(self, world: World, condition: Callable[[], object], terms: Charter) -> None:
         """Begin a run, and stop once something is the case."""
@@ -477,26 +477,83 @@ class TestDeadlines:
 
         world.run(main())
 
-    def test_passed_an_hour_ago(self, world: World) -> None:
+    def overdue(self, world: World) -> list[Event]:
+        return [t.event for t in world.turns if isinstance(t.event, Overdue)]
+
+    def test_what_hung_before_an_hour_without_a_host_is_asked_again(self, world: World) -> None:
         fleet = world.fleet(behaviour=scripted({(Verb.REPLACE, "vm-0"): [Conduct(Twist.HUNG)]}))
         self.until(world, lambda: fleet.calls, charter())
         world.clock.pass_by(3_600)
+        world.run(world.host().serve())
+        assert self.overdue(world) == []
+        assert world.status().progress.successful == 4
+        assert len([c for c in fleet.calls if c.instance == "vm-0"]) == 2
+
+    @pytest.mark.parametrize("down", [0.0, 2.0, 5.0, 3_600.0, -900.0])
+    def test_a_wait_goes_on_with_what_it_had_left(self, world: World, down: float) -> None:
+        """R4.3: counted from the last event recorded; also where the clock went back."""
+        world.fleet(bad=[("vm-0", "1.1.0")], instances=instances(1), boot=2.0)
+
+        def seen() -> list[Turned]:
+            return [t for t in world.turns if isinstance(t.event, Observed)]
+
+        self.until(world, lambda: len(seen()) == 2, charter())
+        (watch,) = next(t for t in world.turns if isinstance(t.event, Replaced)).commands
+        left = watch.deadline - seen()[1].event.at
+        assert 0 < left < 6_000
+        world.clock.seconds += down
         back = world.clock()
         world.run(world.host().serve())
-        overdue = [t.event for t in world.turns if isinstance(t.event, Overdue)]
-        assert overdue == [Overdue(back, Verb.REPLACE, "vm-0", 1)]
-        assert len([c for c in fleet.calls if c.instance == "vm-0"]) == 1
+        assert self.overdue(world) == [Overdue(back + left, Verb.WATCH, "vm-0", 1)]
 
-    def test_not_passed_yet_they_stand(self, world: World) -> None:
-        """R4.3: being killed does not give an instance more time, nor less."""
-        fleet = world.fleet(bad=[("vm-0", "1.1.0")], instances=instances(1))
-        self.until(world, fleet.swaps, charter())
-        watched = [t for t in world.turns if isinstance(t.event, Replaced)]
-        world.clock.pass_by(2)
+    def test_a_wait_is_resumed_more_than_once(self, world: World) -> None:
+        """What was recorded between two absences does not make the rest overdue."""
+        hung = Conduct(Twist.HUNG)
+        script = {(Verb.REPLACE, "vm-0"): [hung] * 2, (Verb.REPLACE, "vm-1"): [hung]}
+        fleet = world.fleet(behaviour=scripted(script), instances=instances(6))
+        self.until(world, lambda: len(fleet.calls) == 2, charter())
+        for answered in ("vm-1", "vm-0"):
+            world.clock.pass_by(3_600)
+            resumed = world.host()
+
+            async def main(host: EmbeddedHost = resumed, name: str = answered) -> None:
+                serving = asyncio.create_task(host.serve())
+                await soon(lambda: world.phases()[name] == "upgraded_healthy", within=100)
+                host.stop()
+                await serving
+
+            world.run(main())
+        assert self.overdue(world) == []
         world.run(world.host().serve())
-        watched = [t for t in world.turns if isinstance(t.event, Replaced)]
-        failed = [t for t in world.turns if isinstance(t.event, Overdue)]
-        assert failed[0].event.at == watched[0].commands[0].deadline
+        assert world.status().progress.successful == 6
+
+    def test_an_absence_gives_no_more_than_what_was_left(self, world: World) -> None:
+        """However often it is resumed, what hangs fails after a wait that is hosted."""
+        fleet = world.fleet(
+            behaviour=lambda verb, _: (
+                Conduct(Twist.HUNG) if verb is Verb.REPLACE else Conduct()
+            ),
+            instances=instances(1),
+        )
+        self.until(world, lambda: fleet.calls, charter())
+        issued = world.turns[-1].event.at
+        for _ in range(3):
+            world.clock.pass_by(3_600)
+            back = world.clock()
+            host = world.host()
+
+            async def main(host: EmbeddedHost = host) -> None:
+                serving = asyncio.create_task(host.serve())
+                await asyncio.sleep(10)
+                host.stop()
+                await serving
+
+            world.run(main())
+            assert self.overdue(world) == []
+        back = world.clock()
+        world.run(world.host().serve())
+        assert self.overdue(world) == [Overdue(back + 60_000, Verb.REPLACE, "vm-0", 1)]
+        assert back - issued > 60_000
 
     def test_the_pause_between_batches_goes_on_meanwhile(self, world: World) -> None:
         """R4.5."""

@@ -354,3 +354,61 @@ class TestTerms:
 
     def test_the_default_fleet(self) -> None:
         assert Shape() == Shape(instances=12, zones=3, update_domains=5)
+
+
+class TestRollingBack:
+    """N7: a whole run taken back, on real processes."""
+
+    def test_every_instance_gets_its_old_disk(self, ground: Ground, here: Installation) -> None:
+        ground.publish()
+        ground.fleet()
+        disks = {each: (ground.instance(each) / "os").resolve() for each in "012345"}
+        upgraded = here.run("web", to="1.1.0").status
+        planned = here.plan_rollback(upgraded.run)
+        assert (planned.target, planned.touched) == ("1.0.0", 6)
+        heard = Heard()
+        status = here.rollback(upgraded.run, audience=heard).status
+        assert (status.state, status.undoes) == (State.COMPLETED, upgraded.run)
+        assert status.progress.successful == 6
+        assert status.batches > 1, "in batches, as every run"
+        assert set(ground.versions().values()) == {"1.0.0"}
+        assert {each: (ground.instance(each) / "os").resolve() for each in "012345"} == disks
+        # Once more finds nothing to do, and says so by touching nothing.
+        assert here.rollback(upgraded.run).status.progress.skipped == 6
+
+    def test_of_one_that_is_under_way_is_a_conflict(
+        self, ground: Ground, here: Installation
+    ) -> None:
+        """R4.9."""
+        ground.publish()
+        ground.fleet(3)
+        ended = here.run(
+            "web", to="1.1.0", audience=Heard(signals(signal.SIGTERM, "batch_done"))
+        )
+        assert ended.interrupted
+        with pytest.raises(RunActive):
+            here.rollback(ended.status.run)
+        with pytest.raises(UnknownRun):
+            here.rollback("web.9")
+
+    def test_killed_in_the_middle_it_goes_on(self, ground: Ground, here: Installation) -> None:
+        """N2: the same rollback, not a second one."""
+        ground.publish()
+        ground.fleet()
+        upgraded = here.run("web", to="1.1.0").status.run
+        killed = here.rollback(upgraded, audience=Heard(signals(signal.SIGTERM, "batch_done")))
+        assert killed.interrupted
+        ended = here.rollback(upgraded).status
+        assert (ended.run, ended.state) == (killed.status.run, State.COMPLETED)
+        assert set(ground.versions().values()) == {"1.0.0"}
+
+    def test_on_the_command_line(self, ground: Ground, here: Installation) -> None:
+        ground.publish()
+        ground.fleet(3)
+        run = here.run("web", to="1.1.0").status.run
+        dry = ground.rollproof("rollback", run, "--dry-run", "--json").json
+        assert (dry["target"], len(dry["batches"])) == ("1.0.0", 3)
+        assert set(ground.versions().values()) == {"1.1.0"}
+        answer = ground.rollproof("rollback", run.partition("-")[0])
+        assert f"takes {run} back" in answer.out
+        assert set(ground.versions().values()) == {"1.0.0"}

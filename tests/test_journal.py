@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -28,10 +30,10 @@ from rollproof.errors import (
 from rollproof.events import Cancel, Event, Pause, Start, Surveyed
 from rollproof.fleet import Instance
 from rollproof.journal import Journal, Replay, Turned, file
+from rollproof.journal.journal import genesis
 from rollproof.run import Run, new_run
 from rollproof.states import State
 from rollproof.step import trace
-from rollproof_checks.audit import Finding, audit
 from rollproof_checks.crashes import Installation, Reaper
 from rollproof_checks.simulated import SimulatedFleet
 from rollproof_checks.virtual_time import VirtualClock
@@ -367,12 +369,15 @@ class TestMigration:
             assert declared.configured_at == declared.applied_at > 0
             assert journal.stopped_since() is None
             assert journal.retries() == journal.first_seen("web-os", "local") == {}
-            ended, begun = Replay(journal, "web.1"), Replay(journal, "web.2")
-            ended.catch_up()
+            digest = genesis(journal.run("web.1").charter)
+            for recorded in journal.events("web.1"):
+                digest = recorded.digest_after(digest, "web.1")
+                assert recorded.digest == digest
+            assert recorded.state is State.COMPLETED
+            begun = Replay(journal, "web.2")
             begun.catch_up()
-            assert (ended.run.state, begun.run.state) == (State.COMPLETED, State.IDLE)
+            assert begun.run.state is State.IDLE
             assert journal.under_way() == {"web": "web.2"}
-            assert audit(journal).finding is Finding.SOUND
         assert int.from_bytes(path.read_bytes()[60:64], "big") == file.VERSION
 
     def test_one_that_fails_changes_nothing(
@@ -535,6 +540,45 @@ class TestDamaged:
         journal.close()
         with pytest.raises(sqlite3.ProgrammingError):
             journal.posts()
+
+
+class TestOpenedTwice:
+    """Several connections of one process, and others that come and go."""
+
+    def test_no_other_process_takes_the_log_away(self, path: Path) -> None:
+        """What is committed after another process has closed the journal is committed."""
+        program = (
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from rollproof.journal import Journal\n"
+            "with Journal(Path(sys.argv[1])) as journal:\n"
+            "    print(*(each.name for each in journal.declared()))\n"
+        )
+
+        def elsewhere() -> list[str]:
+            asked = [sys.executable, "-c", program, str(path)]
+            done = subprocess.run(asked, capture_output=True, text=True, check=True)
+            return done.stdout.split()
+
+        with Journal(path) as first:
+            with Journal(path) as second:
+                first.declare("a", "", "", 1)
+                assert [each.name for each in second.declared()] == ["a"]
+            assert elsewhere() == ["a"]
+            first.declare("b", "", "", 2)
+            assert elsewhere() == ["a", "b"]
+
+    def test_another_file_under_the_name_is_recognised(self, path: Path) -> None:
+        """Only the very file that is open is let pass."""
+        with Journal(path):
+            path.rename(path.with_suffix(".old"))
+            path.write_text("precious")
+            with pytest.raises(ForeignJournal):
+                Journal(path)
+        path.unlink()
+        path.write_text("precious")
+        with pytest.raises(ForeignJournal):
+            Journal(path)
 
 
 class TestUnwritable:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rollproof.fleet import Health, Instance
 from rollproof.ledger import CODE, Roster, empty_ledger, is_exempt, is_healthy, news
 from rollproof.table import ABSENT
-from staging import HEALTHY, ILL, NEW, OLD, Stage, fleet
+from rollproof_checks.fuzz.stage import HEALTHY, ILL, NEW, OLD, Stage, fleet
 
 
 class TestRoster:

@@ -286,7 +286,7 @@ class World:
             }
             return failures.get(verb, Overdue(deadline, verb, name, attempt))
         if verb is Verb.WATCH:
-            return Observed(at, self.fleet[name])
+            return Observed(at, self.fleet[name], attempt)
         version = "2" if verb is Verb.REPLACE else "1"
         self.fleet[name] = attrs.evolve(self.fleet[name], version=version)
         return (Replaced if verb is Verb.REPLACE else Restored)(at, name, attempt)
@@ -322,8 +322,10 @@ def said() -> st.SearchStrategy[list[tuple[int, Event]]]:
         Pause(5),
         Resume(5),
         Fault(5, "lost"),
+        Fault(5, "a token", Cause.CREDENTIALS),
         Observed(5, unwell),
         Vanished(5, "i1"),
+        *(Vanished(5, "i1", 1, verb) for verb in (Verb.REPLACE, Verb.WATCH)),
     ]
     return st.lists(st.tuples(st.integers(1, 30), st.sampled_from(events)), max_size=4)
 

@@ -7,122 +7,44 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from rollproof.adapters.local import LocalFleet, process, set_schema, write_sample_image
-from rollproof.adapters.local.layout import Home
-from rollproof.adapters.local.marks import bearing
+from local_ground import (
+    BROKEN,
+    DEAD,
+    V1,
+    V2,
+    V3,
+    Ground,
+    published,
+    scenario,
+    script,
+    see,
+    standing,
+    until,
+)
+from rollproof.adapters.local import process, set_schema, write_sample_image
 from rollproof.adapters.local.scale_set import at_once
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import AddressInUse, OperationFailed, OutcomeUnknown, UnknownInstance
-from rollproof.fleet import Extension, Health, Instance, PowerState, ScaleSet
+from rollproof.fleet import Health, PowerState
 from rollproof.health import HttpProbe, TcpProbe
-from rollproof.images import ImageReference, ImageVersion
-
-V1, V2, V3 = (ImageVersion.parse(text) for text in ("1.0.0", "1.1.0", "1.2.0"))
-BROKEN = ImageVersion.parse("6.6.6")
-DEAD = ImageVersion.parse("6.6.7")
-SECONDS = 20.0  # longest wait for anything
+from rollproof.images import ImageVersion
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> ImageStore:
-    folder = tmp_path_factory.mktemp("images")
-    store = ImageStore(folder / "store")
-    for version in (V1, V2, V3, BROKEN):
-        source = write_sample_image(
-            folder / str(version),
-            version,
-            schemas=(1, 2, 3) if version == V1 else (1, 2),
-            broken=version == BROKEN,
-        )
-        store.publish("web-os", version, source)
-    dead = folder / "dead" / "bin" / "start"
-    dead.parent.mkdir(parents=True)
-    dead.write_text("#!/no/such/interpreter\n")
-    dead.chmod(0o755)
-    store.publish("web-os", DEAD, folder / "dead")
-    return store
-
-
-class Ground:
-    """Where one test keeps its fleets, and how it makes objects that look at them."""
-
-    def __init__(self, folder: Path, images: ImageStore) -> None:
-        self.folder = folder
-        self.images = images
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port: int = listener.getsockname()[1]
-        self.made: list[LocalFleet] = []
-
-    @property
-    def root(self) -> Path:
-        return self.folder / "fleets"
-
-    def probe(self) -> HttpProbe:
-        return HttpProbe(port=self.port, path="/health")
-
-    def scale_set(self, **fields: object) -> ScaleSet:
-        given = {"health": self.probe(), **fields}
-        reference = ImageReference(image="web-os")
-        return ScaleSet(name="web", image_reference=reference, **given)  # type: ignore[arg-type]
-
-    def fleet(self, grace: float = 5.0, **fields: object) -> LocalFleet:
-        fleet = LocalFleet(
-            self.root, self.scale_set(**fields), self.images, folder=self.folder, grace=grace
-        )
-        self.made.append(fleet)
-        return fleet
-
-    def home(self, instance: str) -> Home:
-        return Home(self.root / "web" / "instances" / instance)
-
-    def pids(self, instance: str | None = None) -> set[int]:
-        """The processes of an instance, or of all."""
-        folder = self.root if instance is None else self.home(instance).path
-        return {found.pid for found in bearing(folder)}
-
-    def disks(self, instance: str) -> int:
-        return len(list(self.home(instance).disks.iterdir()))
+    return published(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture
 def ground(tmp_path: Path, images: ImageStore) -> Iterator[Ground]:
-    ground = Ground(tmp_path.resolve(), images)
-    try:
-        yield ground
-    finally:
-        process.end(ground.root, 0.0)
-        for fleet in ground.made:
-            asyncio.run(fleet.aclose())
-
-
-async def see(fleet: LocalFleet, instance: str) -> Instance:
-    (seen,) = await fleet.observe(instance)
-    return seen
-
-
-async def until(fleet: LocalFleet, instance: str, health: Health) -> Instance:
-    """The instance, once it has this health."""
-    deadline = time.monotonic() + SECONDS
-    while (seen := await see(fleet, instance)).health is not health:
-        assert time.monotonic() < deadline, seen
-        await asyncio.sleep(0.01)
-    return seen
-
-
-def scenario(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(4 * SECONDS):
-            await main()
-
-    asyncio.run(bounded())
+    with standing(tmp_path, images) as made:
+        yield made
 
 
 class TestManyAtOnce:
@@ -364,6 +286,23 @@ class TestRestoring:
 
         scenario(main)
 
+    def test_further_back_than_a_disk_is_kept_fails_for_certain(self, ground: Ground) -> None:
+        """R4.3: it does not return as if the disk were back."""
+        fleet = ground.fleet()
+
+        async def main() -> None:
+            await fleet.create(1, version=V1)
+            await fleet.replace("k1", "0", V2)
+            await fleet.replace("k2", "0", V3)
+            await fleet.restore("r2", "0", "k2")
+            pids = ground.pids()
+            with pytest.raises(OperationFailed, match="no previous"):
+                await fleet.restore("r1", "0", "k1")
+            assert (await see(fleet, "0")).version == "1.1.0"
+            assert ground.pids() == pids
+
+        scenario(main)
+
     def test_after_a_failed_replace_never_reaches_further_back(self, ground: Ground) -> None:
         fleet = ground.fleet()
 
@@ -433,19 +372,6 @@ class TestHealth:
         scenario(main)
         silent = ground.fleet(health=None)
         assert asyncio.run(see(silent, "0")).health is Health.HEALTHY
-
-
-def script(
-    name: str, after: tuple[str, ...] = (), seconds: float = 60, text: str = ""
-) -> Extension:
-    """An extension that notes on the OS disk and the data disk that it ran, then does more."""
-    note = f'echo {name} | tee -a ran >> "$ROLLPROOF_DATA_DIR/ran"; {text}'
-    return Extension(
-        name=name,
-        command=("/bin/sh", "-c", note),
-        provision_after=after,
-        timeout=timedelta(seconds=seconds),
-    )
 
 
 class TestProvisioning:

@@ -213,7 +213,7 @@ class World:
                 return ReplaceFailed(self.now, name, attempt, "no capacity")
             case Verb.WATCH if well:
                 self._change(name, health=Health.HEALTHY)
-                return Observed(self.now, self.instances[name])
+                return Observed(self.now, self.instances[name], attempt)
             case Verb.RESTORE if well:
                 self._change(name, version=self.previous[name].version or OLD)
                 return Restored(self.now, name, attempt)

@@ -124,15 +124,34 @@ class TestR4_3:
             "health": timedelta(minutes=5),
             "restore": timedelta(minutes=30),
             "survey": timedelta(minutes=5),
+            "min_healthy_time": timedelta(0),
+            "keep_previous_disk": None,
         }
 
-    @pytest.mark.parametrize("field", attrs.fields_dict(Timeouts))
+    @pytest.mark.parametrize("field", ["replace", "health", "restore", "survey"])
     def test_more_than_zero_and_at_most_a_day(self, field: str) -> None:
         for good in (timedelta(microseconds=1), timedelta(hours=24)):
             assert getattr(Timeouts(**{field: good}), field) == good
         for bad in (timedelta(0), timedelta(hours=24, microseconds=1)):
             with pytest.raises(InvalidFields, match="a duration more than PT0S and at most"):
                 Timeouts(**{field: bad})
+
+    def test_min_healthy_time_and_retention_may_be_nothing(self) -> None:
+        """A day at most to prove oneself; a disk may be kept for ever."""
+        day = timedelta(days=1)
+        assert Timeouts(min_healthy_time=day).min_healthy_time == day
+        assert Timeouts(keep_previous_disk=400 * day).keep_previous_disk == 400 * day
+        assert Timeouts(keep_previous_disk=timedelta(0)).keep_previous_disk == timedelta(0)
+        for field, bad in (
+            ("min_healthy_time", day + timedelta(seconds=1)),
+            ("min_healthy_time", timedelta(seconds=-1)),
+            ("keep_previous_disk", timedelta(seconds=-1)),
+        ):
+            with pytest.raises(InvalidFields) as caught:
+                Timeouts(**{field: bad})
+            (problem,) = caught.value.problems
+            assert problem.field == field
+            assert problem.bound.startswith("a duration at least PT0S")
 
 
 class TestDurations:

@@ -1,18 +1,35 @@
-"""Probes: whatever goes wrong is the answer "unhealthy", and never an exception (R5.2)."""
+"""Asking applications: whatever goes wrong is an answer, and never an exception (R5.2)."""
 
 import asyncio
+import json
+import os
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from certificates import AUTHORITY, SERVER
+from rollproof.adapters.diagnosis import diagnose
 from rollproof.adapters.probe import Prober, probe
-from rollproof.health import Health, HealthSource, HttpProbe, TcpProbe
+from rollproof.health import (
+    Health,
+    HealthExtension,
+    HealthSource,
+    HttpProbe,
+    Scheme,
+    TcpProbe,
+)
+from rollproof.reports import LARGEST
 
 HOST = "127.0.0.1"
+NOW = 1_700_000_000_000
 SHORT = timedelta(milliseconds=300)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -28,7 +45,10 @@ ANSWERS = {
 class Answering:
     """A server that gives each connection the next answer, the last one for ever."""
 
-    def __init__(self, *answers: bytes, hold: bool = False) -> None:
+    def __init__(
+        self, *answers: bytes, hold: bool = False, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.tls = tls
         self.answers = list(answers)
         self.hold = hold
         self.requests: list[bytes] = []
@@ -47,6 +67,11 @@ class Answering:
                 if self.over.is_set():
                     return
                 connection.settimeout(5)
+                if self.tls is not None:
+                    try:
+                        connection = self.tls.wrap_socket(connection, server_side=True)
+                    except OSError:  # who asked does not trust us
+                        continue
                 self.requests.append(connection.recv(4096))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 try:
@@ -55,11 +80,15 @@ class Answering:
                         self.over.wait(5)
                 except OSError:
                     continue
+                finally:
+                    connection.close()
 
 
 @contextmanager
-def answering(*answers: bytes, hold: bool = False) -> Iterator[Answering]:
-    server = Answering(*answers, hold=hold)
+def answering(
+    *answers: bytes, hold: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[Answering]:
+    server = Answering(*answers, hold=hold, tls=tls)
     server.thread.start()
     try:
         yield server
@@ -120,6 +149,193 @@ class TestHttp:
         assert verdict(HttpProbe(port=80, timeout=SHORT), "no host") is Health.UNHEALTHY
 
 
+class TestTls:
+    """R5.2: what is verified is verified, and nothing else is claimed to be."""
+
+    @pytest.fixture
+    def tls(self, tmp_path: Path) -> ssl.SSLContext:
+        (tmp_path / "server.pem").write_text(SERVER)
+        (tmp_path / "ca.pem").write_text(AUTHORITY)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        self.names: list[str | None] = []
+        context.sni_callback = lambda _socket, name, _context: self.names.append(name)
+        return context
+
+    def ask(self, tls: ssl.SSLContext, folder: Path, **options: Any) -> tuple[Health, bytes]:
+        with answering(OK, tls=tls) as server:
+            source = HttpProbe(port=server.port, scheme=Scheme.HTTPS, **options)
+            seen: list[Health] = []
+
+            async def do(prober: Prober) -> None:
+                seen.append(await prober.probe(HOST))
+
+            with_prober(source, do, folder=folder)
+        return seen[0], b"".join(server.requests)
+
+    def test_unverified_any_certificate_will_do(
+        self, tls: ssl.SSLContext, tmp_path: Path
+    ) -> None:
+        assert self.ask(tls, tmp_path)[0] is Health.HEALTHY
+
+    def test_verified_the_systems_authorities_do_not_know_this_one(
+        self, tls: ssl.SSLContext, tmp_path: Path
+    ) -> None:
+        seen, request = self.ask(tls, tmp_path, tls_verify=True)
+        assert (seen, request) == (Health.UNHEALTHY, b"")
+
+    def test_verified_by_the_authority_of_the_document(
+        self, tls: ssl.SSLContext, tmp_path: Path
+    ) -> None:
+        """Its path begins where the document lies; the address must be in the certificate."""
+        seen, _ = self.ask(tls, tmp_path, tls_verify=True, tls_ca_file="ca.pem")
+        assert seen is Health.HEALTHY
+
+    def test_the_certificate_must_bear_the_name(
+        self, tls: ssl.SSLContext, tmp_path: Path
+    ) -> None:
+        for name, health in (
+            ("web.example.org", Health.HEALTHY),
+            ("db.example.org", Health.UNHEALTHY),
+        ):
+            seen, request = self.ask(
+                tls, tmp_path, tls_verify=True, tls_ca_file="ca.pem", tls_server_name=name
+            )
+            assert seen is health
+            assert self.names[-1] == name
+            assert (f"Host: {name}".encode() in request) == (health is Health.HEALTHY)
+
+    def test_a_name_without_verification_is_only_asked_for(
+        self, tls: ssl.SSLContext, tmp_path: Path
+    ) -> None:
+        seen, _ = self.ask(tls, tmp_path, tls_server_name="db.example.org")
+        assert (seen, self.names) == (Health.HEALTHY, ["db.example.org"])
+
+    def test_an_authority_that_is_not_there(self, tls: ssl.SSLContext, tmp_path: Path) -> None:
+        seen, _ = self.ask(tls, tmp_path, tls_verify=True, tls_ca_file="absent.pem")
+        assert seen is Health.UNHEALTHY
+
+    def test_plain_http_at_the_other_end(self) -> None:
+        with answering(OK) as server:
+            source = HttpProbe(port=server.port, scheme=Scheme.HTTPS, timeout=SHORT)
+            assert verdict(source) is Health.UNHEALTHY
+
+
+def spelled(state: str, **fields: object) -> bytes:
+    body = json.dumps({"state": state, "age": 0, **fields}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+class TestExtension:
+    """R5.2, R5.3: what a reporter publishes, over HTTP or as a file."""
+
+    GRACELESS = timedelta(0)
+
+    def asked(self, source: HealthExtension, **where: Any) -> Health:
+        seen: list[Health] = []
+
+        async def do(prober: Prober) -> None:
+            seen.append(await prober.ask(HOST, **where))
+
+        with_prober(source, do, apart=0)
+        return seen[0]
+
+    @pytest.mark.parametrize("health", Health)
+    def test_over_http(self, health: Health) -> None:
+        with answering(spelled(health.value.capitalize())) as server:
+            source = HealthExtension(port=server.port, grace_period=self.GRACELESS)
+            assert self.asked(source) is health
+        assert server.requests[0].startswith(b"GET /report HTTP/1.1\r\n")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            *ANSWERS.values(),
+            OK,
+            spelled("Healthy", age=11),
+            spelled("Healthy", more="x" * LARGEST),
+            spelled("Healthy").replace(b"200", b"500"),
+        ],
+        ids=[*ANSWERS, "no report", "stale", "too long", "a report with another status"],
+    )
+    def test_anything_else_is_unknown(self, answer: bytes) -> None:
+        with answering(answer) as server:
+            source = HealthExtension(
+                port=server.port, timeout=SHORT, grace_period=self.GRACELESS
+            )
+            assert self.asked(source) is Health.UNKNOWN
+
+    def test_no_reporter_at_all(self) -> None:
+        source = HealthExtension(port=free_port())
+        assert self.asked(source) is Health.UNKNOWN
+        assert self.asked(source, booted_at=NOW - 4_999) is Health.INITIALIZING
+        assert self.asked(source, booted_at=NOW - 5_000) is Health.UNKNOWN
+
+    def test_a_file_on_the_disk(self, tmp_path: Path) -> None:
+        source = HealthExtension(file="run/report", grace_period=self.GRACELESS)
+        assert self.asked(source, disk=tmp_path) is Health.UNKNOWN
+        (tmp_path / "run").mkdir()
+        file = tmp_path / "run" / "report"
+        file.write_text(json.dumps({"state": "Healthy", "at": NOW / 1000 - 10}))
+        assert self.asked(source, disk=tmp_path) is Health.HEALTHY
+        assert self.asked(source) is Health.UNKNOWN, "a disk that cannot be read from here"
+        file.write_text(json.dumps({"state": "Healthy", "at": NOW / 1000 - 10.001}))
+        assert self.asked(source, disk=tmp_path) is Health.UNKNOWN
+
+    def test_a_file_that_is_none(self, tmp_path: Path) -> None:
+        """A pipe that nobody writes to is not waited for."""
+        source = HealthExtension(file="report", grace_period=self.GRACELESS)
+        os.mkfifo(tmp_path / "report")
+        assert self.asked(source, disk=tmp_path) is Health.UNKNOWN
+        (tmp_path / "report").unlink()
+        (tmp_path / "report").mkdir()
+        assert self.asked(source, disk=tmp_path) is Health.UNKNOWN
+
+    def test_the_threshold_counts_missing_reports_too(self) -> None:
+        with answering(spelled("Healthy"), ANSWERS["another status"]) as server:
+
+            async def do(prober: Prober) -> None:
+                seen = [await prober.probe(HOST) for _ in range(3)]
+                assert seen == [Health.HEALTHY, Health.HEALTHY, Health.UNKNOWN]
+
+            with_prober(HealthExtension(port=server.port, unhealthy_threshold=2), do)
+
+
+class TestDiagnosis:
+    """What people are told of an instance that is not healthy."""
+
+    @staticmethod
+    def told(source: HealthSource, **where: Any) -> str:
+        told: list[str] = []
+
+        async def do(prober: Prober) -> None:
+            told.append(await diagnose(prober, HOST, **where))
+
+        with_prober(source, do, apart=0)
+        return told[0]
+
+    def test_of_a_report(self) -> None:
+        bad = spelled("Unhealthy", why="queue\x1b[2J is full")
+        with answering(bad, spelled("Healthy"), spelled("Healthy", age=60)) as server:
+            source = HealthExtension(port=server.port)
+            assert self.told(source) == "it reports unhealthy: queue [2J is full"
+            assert self.told(source) == ""
+            assert self.told(source) == (
+                f"GET /report on port {server.port}: the report is 60 s old"
+            )
+        assert self.told(HealthExtension(file="report")) == "report: no report"
+
+    def test_of_an_answer(self) -> None:
+        body = b"HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nwhy?"
+        with answering(body, OK) as server:
+            source = HttpProbe(port=server.port)
+            assert self.told(source).endswith("answered 503 instead of 200: why?")
+            assert self.told(source) == ""
+        assert "GET / on port" in self.told(HttpProbe(port=free_port()))
+        assert "did not accept" in self.told(TcpProbe(port=80))
+
+
 class TestTcp:
     def test_a_connection(self) -> None:
         with answering(b"") as server:
@@ -145,9 +361,18 @@ class TestTcp:
                     one.close()
 
 
-def with_prober(source: HealthSource, do: Callable[[Prober], Awaitable[None]]) -> None:
+def with_prober(
+    source: HealthSource,
+    do: Callable[[Prober], Awaitable[None]],
+    *,
+    apart: int = 5_000,
+    folder: Path = Path(),
+) -> None:
+    """Do something with a prober whose clock goes on by so many milliseconds a look."""
+
     async def main() -> None:
-        prober = Prober(source)
+        clock = count(NOW, apart)
+        prober = Prober(source, folder=folder, clock=lambda: next(clock))
         try:
             await do(prober)
         finally:
@@ -169,6 +394,17 @@ class TestProber:
 
             with_prober(HttpProbe(port=server.port, unhealthy_threshold=2), do)
 
+    def test_probes_in_a_hurry_are_one(self) -> None:
+        """R5.2: failures count at the declared interval, however often somebody looks."""
+        with answering(OK, ANSWERS["another status"]) as server:
+
+            async def do(prober: Prober) -> None:
+                seen = [await prober.probe(HOST) for _ in range(5)]
+                assert set(seen) == {Health.HEALTHY}
+
+            source = HttpProbe(port=server.port, unhealthy_threshold=2)
+            with_prober(source, do, apart=500)
+
     def test_a_new_boot_inherits_nothing(self) -> None:
         with answering(OK, ANSWERS["another status"]) as server:
 
@@ -186,6 +422,35 @@ class TestProber:
                 assert asyncio.run(prober.probe(HOST)) is Health.HEALTHY
             asyncio.run(prober.aclose())
         assert len(server.requests) == 3
+
+    def test_so_many_questions_at_once_and_no_more(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Waiting for admission is not counted as waiting for the answer."""
+        monkeypatch.setattr("rollproof.adapters.probe.AT_ONCE", 3)
+        under_way, most = 0, 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.05)
+            under_way -= 1
+            writer.write(OK)
+            writer.close()
+
+        async def main() -> None:
+            server = await asyncio.start_server(serve, HOST, 0)
+            async with server:
+                port = server.sockets[0].getsockname()[1]
+                prober = Prober(HttpProbe(port=port, timeout=timedelta(seconds=5)))
+                seen = await asyncio.gather(*(prober.ask(HOST) for _ in range(20)))
+                await prober.aclose()
+            assert set(seen) == {Health.HEALTHY}
+            assert most == 3
+
+        asyncio.run(main())
 
     def test_cancellation_passes(self) -> None:
         with answering(b"", hold=True) as server:

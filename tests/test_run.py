@@ -1,16 +1,20 @@
 """`rollproof.run`: a new run, and which commands an outcome is still expected of."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rollproof.charter import Charter
 from rollproof.commands import IDLE_VERBS, Command, Verb
 from rollproof.counts import EMPTY
 from rollproof.events import Cancel, Pause, Vanished
-from rollproof.run import Run, expects, new_run
+from rollproof.run import Run, expects, new_run, resumed
 from rollproof.states import ACTIVE, Cause, State
-from staging import Stage, charter, facts, fleet
+from rollproof_checks.fuzz.stage import NEW, Stage, charter, facts, fleet
 
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}
 
@@ -111,10 +115,73 @@ class TestExpects:
 
     @pytest.mark.parametrize("moment", ["replace", "watch", "restore", "watch back"])
     def test_a_vanished_instance_is_not_waited_for(self, moment: str) -> None:
-        """S11."""
+        """S11: if the answer to this very command says so (S13)."""
         stage = MOMENTS[moment][0]()
         command = stage.open[0]
-        assert not expects(stage.send(Vanished(stage.at, "i00")).run, command)
+        for attempt, verb in product((None, *range(5)), Verb):
+            gone = Vanished(stage.at, "i00", attempt, verb)
+            if (attempt, verb) != (command.attempt, command.verb):
+                assert stage.refuses(gone)
+        gone = Vanished(stage.at, "i00", command.attempt, command.verb)
+        assert not expects(stage.send(gone).run, command)
+        assert "i00" not in stage.phases
+
+
+TIMES = st.integers(0, 2**41)
+SPANS = st.integers(0, 10**9)
+TERMS = st.builds(
+    charter,
+    **dict.fromkeys(("survey_wait", "replace_wait", "health_wait", "restore_wait"), SPANS),
+    pause=SPANS,
+)
+ASKED = st.sampled_from([verb for verb in Verb if verb not in IDLE_VERBS])
+
+
+def issued(terms: Charter, verb: Verb, at: int) -> Command:
+    return Command(verb, "i00", 1, at + terms.wait(verb), NEW)
+
+
+class TestResumed:
+    """N2: time in which nobody hosted is not counted against a wait."""
+
+    @given(TERMS, ASKED, TIMES, SPANS, SPANS)
+    def test_it_has_what_it_had_left(
+        self, terms: Charter, verb: Verb, at: int, heard: int, down: int
+    ) -> None:
+        command = issued(terms, verb, at)
+        last = at + heard
+        again = resumed(terms, command, last, last + down)
+        assert again.deadline - (last + down) == command.deadline - last
+        assert again._replace(deadline=0) == command._replace(deadline=0)
+
+    @given(TERMS, ASKED, TIMES, SPANS, TIMES)
+    def test_whatever_the_clock_did_it_has_no_more_than_its_wait(
+        self, terms: Charter, verb: Verb, at: int, back: int, now: int
+    ) -> None:
+        """The clock went back while it was hosted, or while nobody did."""
+        again = resumed(terms, issued(terms, verb, at), at - back, now)
+        assert again.deadline == now + terms.wait(verb)
+
+    @given(TERMS, st.sampled_from(sorted(IDLE_VERBS)), TIMES, TIMES, TIMES)
+    def test_a_pause_goes_on_without_a_host(
+        self, terms: Charter, verb: Verb, at: int, last: int, now: int
+    ) -> None:
+        """R4.5, R4.11: it is a time on the clock, and so is the one for an approval."""
+        pause = issued(terms, verb, at)
+        again = resumed(terms, pause, last, now)
+        assert again.deadline == (pause.deadline if now >= at else now + terms.wait(verb))
+
+    def test_each_wait_is_its_own(self) -> None:
+        waits = {"survey_wait": 1, "replace_wait": 2, "health_wait": 3, "restore_wait": 4}
+        terms = charter(**waits, pause=5, approval_wait=6)
+        assert {verb.value: terms.wait(verb) for verb in Verb} == {
+            "survey": 1,
+            "replace": 2,
+            "watch": 3,
+            "restore": 4,
+            "wait": 5,
+            "await": 6,
+        }
 
 
 class TestCancelling:

@@ -177,6 +177,13 @@ class TestEarlierRuns:
         assert "S12" in decision.text
         assert "web.1" in decision.text
 
+    def test_what_was_taken_back_is_denied(self) -> None:
+        """N7."""
+        back = run(run="web.2", target=None, takes_back="web.1", ended_at=MIDNIGHT + 2 * HOUR)
+        decision = decide(facts(runs=(back, done())), MIDNIGHT + DAY)
+        assert decision.reason is Reason.DENIED
+        assert "web.2 took web.1 back" in decision.text
+
     def test_a_newer_one_is(self) -> None:
         newer = (published(), published("1.1.0", MIDNIGHT + 3 * HOUR))
         denied = facts(publications=newer, runs=(run(**BAD),))
@@ -363,6 +370,7 @@ class TestLaws:
         assert decision.version in {each.version for each in known.publications}
         for each in known.runs:
             if each.opened_at >= known.configured_at:
+                assert each.target is not None
                 assert not (each.completed and each.target >= decision.version)
         to_it = [
             each

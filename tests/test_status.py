@@ -8,7 +8,7 @@ from rollproof.events import Cancel, Fault, Pause, RestoreFailed
 from rollproof.run import Run
 from rollproof.states import Cause, State
 from rollproof.status import RunningStatus, RunStatus, describe
-from staging import NEW, Stage, fleet
+from rollproof_checks.fuzz.stage import NEW, Stage, fleet
 
 
 def status(run: Run, why: str = "", ended_at: int | None = None) -> RunStatus:

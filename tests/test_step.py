@@ -1,10 +1,11 @@
 """`rollproof.step`: scenarios, one clause of the requirements each.
 
-`Stage.send` checks the laws of every step on the way (see staging.py).
+`Stage.send` checks the laws of every step on the way (see rollproof_checks.fuzz.stage).
 """
 
 from typing import Any
 
+import attrs
 import pytest
 
 from rollproof.commands import Verb
@@ -29,7 +30,8 @@ from rollproof.fleet import Health, Instance
 from rollproof.run import expects
 from rollproof.states import ACTIVE, TERMINAL, Cause, State
 from rollproof.step import step, trace
-from staging import (
+from rollproof_checks.fuzz.stage import (
+    FLYING,
     HEALTHY,
     ILL,
     NEW,
@@ -44,6 +46,7 @@ from staging import (
 )
 
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}
+EXPIRED = Fault(5, "the token expired", Cause.CREDENTIALS)
 
 
 class TestBatches:
@@ -337,6 +340,58 @@ class TestEnding:
         assert stage.refuses(Fault(6, "again"))
 
 
+class TestCredentials:
+    """R4.10: the run fails, and what failed of its batch is left as it is."""
+
+    def test_the_batch_is_left_failed(self) -> None:
+        stage = Stage.of(fleet(10), **OPEN).begin().send(EXPIRED)
+        stage.send(ReplaceFailed(5, "i00", 1, "the token expired"))
+        stage.send(ReplaceFailed(5, "i01", 1, "the token expired"))
+        assert (stage.state, stage.run.cause) == (State.CANCELLED, Cause.CREDENTIALS)
+        assert stage.of_phase("failed_unhealthy") == ["i00", "i01"]
+
+    def test_any_other_fault_restores_it(self) -> None:
+        """The twin (R4.3)."""
+        stage = Stage.of(fleet(10), **OPEN).begin().send(Fault(5, "disk full"))
+        stage.send(ReplaceFailed(5, "i00", 1, "full"))
+        stage.send(ReplaceFailed(5, "i01", 1, "full"))
+        assert (stage.state, len(stage.of_phase("restoring"))) == (State.ROLLING_BACK, 2)
+
+    @pytest.mark.parametrize("expired", [True, False], ids=["expired", "the twin"])
+    def test_no_restore_begins_after_it(self, expired: bool) -> None:
+        """A restore under way is finished; who waits for its end, for want of headroom
+        (S6), is left failed."""
+        names = ("i00", "i01", "i02")
+        stage = Stage.of(fleet(15), bad=names).begin().replaced(*names)
+        stage.overdue(Verb.WATCH, "i00", "i01")
+        for name, health in (("i00", HEALTHY), ("i01", HEALTHY), ("i13", ILL), ("i14", ILL)):
+            stage.change(name, health=health).observed(name)
+        stage.overdue(Verb.WATCH, "i02")
+        assert stage.of_phase("restoring") == ["i00", "i02"]
+        if expired:
+            stage.send(EXPIRED)
+        for name in ("i00", "i02"):
+            stage.send(RestoreFailed(stage.at, name, 1, "the token expired"))
+        after = (
+            (State.CANCELLED, "failed_healthy")
+            if expired
+            else (State.ROLLING_BACK, "restoring")
+        )
+        assert (stage.state, stage.phases["i01"]) == after
+
+    def test_a_cause_that_came_before_stands(self) -> None:
+        """R8: and its restores go on."""
+        stage = Stage.of(fleet(10), **OPEN).begin().send(Cancel(4))
+        assert stage.refuses(EXPIRED)
+        stage.send(ReplaceFailed(5, "i00", 1, "full")).replaced("i01").observed("i01")
+        assert (stage.run.cause, stage.of_phase("restoring")) == (Cause.USER, ["i00"])
+
+    def test_nobody_else_is_touched(self) -> None:
+        """S8."""
+        stage = Stage.of(fleet(10)).start().send(EXPIRED).finish()
+        assert (stage.state, stage.of_phase("replacing")) == (State.CANCELLED, [])
+
+
 class TestTheFleetChanges:
     """S11."""
 
@@ -348,14 +403,20 @@ class TestTheFleetChanges:
         assert stage.phases["b"] == "skipped_healthy"
 
     def test_one_that_vanishes_in_flight_is_not_waited_for(self) -> None:
-        stage = Stage.of(fleet(5)).begin().send(Vanished(5, "i00"))
+        stage = Stage.of(fleet(5)).begin().send(Vanished(5, "i00", 1, Verb.REPLACE))
         assert stage.state is State.PRECHECKING
-        assert stage.refuses(Vanished(6, "i00"))
-        assert stage.refuses(Vanished(6, "nobody"))
+        for attempt in (None, 1, 3):
+            assert stage.refuses(Vanished(6, "i00", attempt, Verb.REPLACE))
+            assert stage.refuses(Vanished(6, "nobody", attempt))
+
+    def test_one_that_vanishes_before_it_is_touched(self) -> None:
+        stage = Stage.of(fleet(10)).begin().send(Vanished(5, "i09"))
+        assert "i09" not in stage.phases
+        assert stage.refuses(Vanished(6, "i09"))
 
     def test_one_that_comes_back_has_another_life(self) -> None:
         """S13: reports about the first are late."""
-        stage = Stage.of(fleet(10)).begin().replaced("i00").send(Vanished(5, "i00"))
+        stage = Stage.of(fleet(10)).begin().replaced("i00").send(Vanished(5, "i00", 1))
         stage.change("i00", version=OLD).observed("i00").batch().survey()
         while stage.phases["i00"] != "replacing":
             stage.batch().survey()
@@ -387,9 +448,106 @@ class TestTheFleetChanges:
         assert stage.finish().state is State.COMPLETED
 
     def test_one_with_an_earlier_life_may_change_its_zone(self) -> None:
-        stage = Stage.of(fleet(10)).begin().send(Vanished(5, "i00"))
+        stage = Stage.of(fleet(10)).begin().send(Vanished(5, "i00", 1, Verb.REPLACE))
         stage.send(Observed(6, Instance(id="i00", zone="z9", version=OLD, health=HEALTHY)))
         assert stage.run.ledger.attempt(stage.run.ledger.roster.index["i00"]) == 3
+
+
+def seen(version: str | None, health: Health = HEALTHY) -> Instance:
+    return Instance(id="i00", zone="z0", version=version, health=health)
+
+
+def lost_once() -> Stage:
+    """i00 was replaced, watched and lost; it is on its way back, seen by nobody yet."""
+    stage = Stage.of(fleet(5), bad=["i00"], **OPEN).begin().replaced("i00")
+    stage.overdue(Verb.WATCH, "i00")
+    return stage.answer(stage.waiting(Verb.RESTORE, "i00"))
+
+
+def second_life() -> Stage:
+    """i00 vanished while it was watched, came back, and is watched again."""
+    stage = Stage.of(fleet(1), **OPEN).begin().replaced("i00").send(Vanished(5, "i00", 1))
+    return stage.change("i00", version=OLD).survey().replaced("i00")
+
+
+class TestWhatWasSeen:
+    """S13: an answer counts while its question is open, and at no other time; what nobody
+    asked for decides about nothing that is in flight."""
+
+    def test_what_was_seen_before_a_restore_is_no_recovery(self) -> None:
+        stage = lost_once()
+        assert stage.phases["i00"] == "recovering"
+        for attempt in (None, 0, 1, 3):
+            assert stage.refuses(Observed(stage.at, seen(OLD), attempt))
+        assert stage.overdue(Verb.WATCH, "i00").phases["i00"] == "unrestored_unhealthy"
+
+    def test_what_was_seen_in_an_earlier_life_is_no_success(self) -> None:
+        stage = second_life()
+        assert stage.phases["i00"] == "awaiting"
+        for attempt in (None, 1, 2, 4):
+            assert stage.refuses(Observed(stage.at, seen(NEW), attempt))
+        stage.send(Observed(stage.at, seen(NEW), 3))
+        assert stage.phases["i00"] == "upgraded_healthy"
+
+    @pytest.mark.parametrize("late", [None, 1], ids=["unasked", "asked"])
+    def test_a_late_vanished_drops_nothing_in_flight(self, late: int | None) -> None:
+        """Commands of one life share a number: the watch that said so is over."""
+        gone = Vanished(5, "i00", late)
+        restoring = Stage.of(fleet(5), bad=["i00"], **OPEN).begin().replaced("i00")
+        restoring.overdue(Verb.WATCH, "i00")
+        for stage in (Stage.of(fleet(5)).begin(), restoring, lost_once(), second_life()):
+            assert stage.phases["i00"] in FLYING
+            assert stage.refuses(gone)
+
+    def test_an_answer_says_nothing_of_what_is_settled(self) -> None:
+        """Its watch is over, so what it says is old."""
+        stage = Stage.of(fleet(10)).begin().replaced("i00").observed("i00")
+        for attempt in range(4):
+            for version in (OLD, NEW, OTHER, None):
+                assert stage.refuses(Observed(stage.at, seen(version, ILL), attempt))
+            assert stage.refuses(Vanished(stage.at, "i00", attempt))
+            assert stage.refuses(Vanished(stage.at, "i05", attempt))
+            ill = attrs.evolve(stage.world["i05"], health=ILL, zone="z9")
+            assert stage.refuses(Observed(stage.at, ill, attempt))
+
+    def test_an_answer_brings_nobody_in(self) -> None:
+        """Nobody is watched whom the run does not know."""
+        stage = Stage.of(fleet(5)).begin()
+        stranger = Instance(id="a", zone="z0", version=OLD, health=HEALTHY)
+        assert stage.refuses(Observed(stage.at, stranger, 1))
+
+    def test_what_nobody_asked_for_is_news_of_what_is_settled(self) -> None:
+        """S11."""
+        stage = Stage.of(fleet(10)).begin().batch()
+        stage.send(Observed(stage.at, seen(NEW, ILL)))
+        assert stage.phases["i00"] == "upgraded_unhealthy"
+        assert "i00" not in stage.send(Vanished(stage.at, "i00")).phases
+
+    @pytest.mark.parametrize(
+        ("looks", "phase"),
+        [
+            ((OLD,), "restored_unhealthy"),
+            ((None, NEW, OLD), "restored_unhealthy"),
+            ((OLD, NEW), "unrestored_unhealthy"),
+            ((), "unrestored_unhealthy"),
+        ],
+    )
+    def test_the_last_look_of_the_open_watch_counts(
+        self, looks: tuple[str | None, ...], phase: str
+    ) -> None:
+        """S9: of one watch, the looks are handed in in their order."""
+        stage = lost_once()
+        for version in looks:
+            stage.send(Observed(stage.at, seen(version, ILL), 2))
+        assert stage.overdue(Verb.WATCH, "i00").phases["i00"] == phase
+
+    def test_healthy_elsewhere_is_not_back(self) -> None:
+        """S9: one look has to show both."""
+        stage = lost_once().send(Observed(9, seen(OLD, ILL), 2))
+        stage.send(Observed(stage.at, seen(NEW), 2))
+        assert stage.phases["i00"] == "recovering"
+        stage.send(Observed(stage.at, seen(OLD), 2))
+        assert stage.phases["i00"] == "restored_healthy"
 
 
 class TestReports:

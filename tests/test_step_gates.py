@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from rollproof.charter import Deferral
 from rollproof.commands import Verb
@@ -13,9 +10,8 @@ from rollproof.errors import IllegalEvent
 from rollproof.events import Approve, Cancel, Observed, Overdue, Pause, Reopen, Resume, Shut
 from rollproof.fleet import Instance
 from rollproof.run import expects
-from rollproof.states import ACTIVE, Cause, State, View
-from staging import HEALTHY, ILL, NEW, OLD, Stage, fleet
-from test_step_properties import SETTINGS, RunMachine, place, terms
+from rollproof.states import Cause, State, View
+from rollproof_checks.fuzz.stage import HEALTHY, ILL, NEW, OLD, Stage, fleet
 
 OPEN: dict[str, Any] = {"max_unhealthy": 100, "max_unhealthy_upgraded": 100}
 
@@ -165,45 +161,3 @@ class TestApproval:
         assert stage.state is State.CANCELLED
         with pytest.raises(IllegalEvent):
             stage.send(Approve(6))
-
-
-class GatedMachine(RunMachine):
-    """As `RunMachine`, with a window that opens and closes, and approvals."""
-
-    @initialize(
-        found=st.lists(place, min_size=1, max_size=12),
-        bad=st.sets(st.integers(0, 11), max_size=3),
-        terms=terms,
-        approves=st.booleans(),
-    )
-    def begin(
-        self,
-        found: list[dict[str, Any]],
-        bad: set[int],
-        terms: dict[str, Any],
-        approves: bool,
-    ) -> None:
-        """Everything is withheld."""
-        deferred = {"deferral": Deferral.INSTANCE, "lapse_approves": approves}
-        super().begin(found, bad, {**terms, **deferred})
-
-    @precondition(lambda self: self.stage.state in ACTIVE)
-    @rule(shut=st.booleans())
-    def the_window_changes(self, shut: bool) -> None:
-        self.send(Shut(self.stage.at) if shut else Reopen(self.stage.at))
-
-    @precondition(lambda self: self.stage.state in ACTIVE)
-    @rule(names=st.lists(st.integers(0, 14), max_size=4))
-    def somebody_approves(self, names: list[int]) -> None:
-        self.send(Approve(self.stage.at, tuple(f"i{n:02}" for n in names)))
-
-    def teardown(self) -> None:
-        """The window opens at last."""
-        if hasattr(self, "stage") and self.stage.state in ACTIVE:
-            self.send(Reopen(self.stage.at))
-        super().teardown()
-
-
-def test_gated_machine() -> None:
-    """S1-S13 with windows and approvals; `check_batch` asks that all of it is approved."""
-    run_state_machine_as_test(GatedMachine, settings=settings(SETTINGS, max_examples=60))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rollproof.bounds import shown, whole, written
 from rollproof.errors import InvalidFields, Problem
 from rollproof.fleet import Extension, ScaleSet
-from rollproof.health import HttpProbe, TcpProbe
+from rollproof.health import HealthExtension, HttpProbe, TcpProbe
 from rollproof.images import ImageReference, ImageVersion
 from rollproof.policy import (
     AutomaticOSUpgradePolicy,
@@ -20,7 +20,7 @@ from rollproof.policy import (
 from rollproof.validation import Declared, Rule, declaration_of, declare, problems_in
 
 DECLARED = [
-    *[ScaleSet, Extension, HttpProbe, TcpProbe, ImageReference, ImageVersion],
+    *[ScaleSet, Extension, HttpProbe, TcpProbe, HealthExtension, ImageReference, ImageVersion],
     *[AutomaticOSUpgradePolicy, RollingUpgradePolicy, Timeouts, UpgradePolicy],
 ]
 ANYTHING = st.one_of(

@@ -21,6 +21,7 @@ from rollproof.run import new_run
 from rollproof.step import trace
 from rollproof.table import always
 from rollproof_checks.explore.standard import PAIR, STANDARD
+from rollproof_checks.fuzz.stage import charter
 from rollproof_checks.prove import prove
 from rollproof_checks.verdicts import Verdict
 from rollproof_checks.verify import Check, Layer, Verification, verification, verify
@@ -34,7 +35,6 @@ from rollproof_checks.verify.reports import (
 from rollproof_checks.verify.verification import CLAIMS, Advance, worst
 from rollproof_checks.verify.words import verification_text
 from rollproof_spec.properties import INVARIANTS, PROPERTIES
-from staging import charter
 
 POLICY = 'name = "web"\nimage_reference = { image = "web-os" }\n'
 

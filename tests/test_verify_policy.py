@@ -137,7 +137,8 @@ def _outcomes(
     if command.verb is Verb.RESTORE:
         return [Restored(at, name, attempt), RestoreFailed(at, name, attempt, "no")]
     if command.verb is Verb.WATCH and not (command.version == "2.0.0" and name in broken):
-        return [Observed(at, Instance(id=name, version=command.version, health=Health.HEALTHY))]
+        seen = Instance(id=name, version=command.version, health=Health.HEALTHY)
+        return [Observed(at, seen, attempt)]
     return [Overdue(at, command.verb, name, attempt)]
 
 
@@ -264,7 +265,7 @@ FLYING = ("replacing", "awaiting", "restoring", "recovering")
 QUIET = Bound(
     rows=(
         *("*_falls_ill", "*_recovers", "appear_*", "vanish_*", "exempt_*", "enlist_*"),
-        *("pause", "resume", "cancel", "opt_out", "force", "fault", "survey_overdue"),
+        *("pause", "resume", "cancel", "opt_out", "force", "fault*", "survey_overdue"),
     ),
     why="a quiet fleet, as the figures have it",
 )

@@ -42,7 +42,7 @@ def walks(times: int, length: int = 100, seed: int = 1) -> Iterator[StepTaken]:
             if not rows:
                 break
             (row,) = random.choices(
-                rows, [_weight(r) / (3 + taken[r.name]) ** 0.5 for r in rows]
+                rows, [_weight(r, c) / (3 + taken[r.name]) ** 0.5 for r in rows]
             )
             taken[row.name] += 1
             c2, state2 = row.after(c, p), row.target or state
@@ -50,10 +50,12 @@ def walks(times: int, length: int = 100, seed: int = 1) -> Iterator[StepTaken]:
             c, state = c2, state2
 
 
-def _weight(row: Row) -> float:
+def _weight(row: Row, c: Counts[int]) -> float:
     if row.actor in (Actor.MACHINE, Actor.PICK) or (row.leaves in FLYING and row.enters):
         return 200
     if row.name in ("surveyed", "pause_over", "resume", "reopen"):
+        return 200
+    if row.name == "force" and c.recovering:  # else chance may never bring the two together
         return 200
     if row.name == "force" or row.leaves in FLYING:
         return 20

@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -250,16 +251,16 @@ class Season:
         start, random = self.clock(), self.random
         busy = (days - QUIET_DAYS) * DAY
         for image in self.shelf:
-            self._at(start, lambda image=image: self._publish(image, "1.0.0", bad=False))
+            self._at(start, partial(self._publish, image, "1.0.0", bad=False))
             for number in range(1, max(2, days // 30) + 1):
                 at = start + round(number * busy / (max(2, days // 30) + 1))
                 bad = random.random() < 0.3
                 version = f"1.{number}.0"
-                self._at(at, lambda i=image, v=version, b=bad: self._publish(i, v, bad=b))
+                self._at(at, partial(self._publish, image, version, bad=bad))
                 if bad:
                     fixed = f"1.{number}.1"
                     later = at + random.randint(DAY, 4 * DAY)
-                    self._at(later, lambda i=image, v=fixed: self._publish(i, v, bad=False))
+                    self._at(later, partial(self._publish, image, fixed, bad=False))
         names = sorted(self.fleets)
         for _ in range(len(names) * days // 60):
             name, at = random.choice(names), start + random.randrange(busy)

@@ -393,6 +393,9 @@ class SimulatedFleet:
                 return
             disk, previous = _Disk(self._new_disk(), call.version, call.key), machine.disk
         else:
+            if machine.disk.stem == call.undoes and machine.previous is machine.disk:
+                operation.failure = "no previous disk is kept"
+                return
             machine.undone.add(call.undoes)
             if machine.disk.stem != call.undoes:
                 return  # it never took place, or something else has displaced it since

@@ -33,6 +33,7 @@ from rollproof.fleet import Health, Instance, ScaleSet
 from rollproof.images import ImageReference, ImageVersion
 from rollproof.ledger import Ledger, news
 from rollproof.policy import RollingUpgradePolicy, Timeouts, UpgradePolicy
+from rollproof.rollback import draw_up_rollback
 from rollproof.run import Run, expects, new_run
 from rollproof.states import Cause, State
 from rollproof.step import step, trace
@@ -78,6 +79,7 @@ __all__ = [
     "Vanished",
     "Verb",
     "draw_up",
+    "draw_up_rollback",
     "expects",
     "new_run",
     "news",

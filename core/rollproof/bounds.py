@@ -66,6 +66,16 @@ def text(pattern: str, allowed: str, example: str) -> Bound:
     )
 
 
+def relative_path(example: str) -> Bound:
+    """A path that stays beneath the folder it is relative to."""
+    # No "..", no leading "/" and no "\\".
+    return text(
+        r"(?!/)(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f\\:\ud800-\udfff]{1,255}",
+        "a relative path, with / and without ..",
+        example,
+    )
+
+
 def choice(options: type[enum.Enum]) -> Bound:
     """A member of an enum whose values are text."""
     spellings = tuple(str(option.value) for option in options)

@@ -7,10 +7,12 @@ from enum import StrEnum
 
 import attrs
 
+from rollproof.commands import Verb
 from rollproof.counts import Limits
-from rollproof.fleet import ScaleSet
+from rollproof.fleet import Instance, ScaleSet
 from rollproof.images import ImageVersion
 from rollproof.policy import DeferralDefault, DeferralScope
+from rollproof.undo import Undo
 
 
 class StartedBy(StrEnum):
@@ -63,6 +65,23 @@ class Charter:
     """From the start until what nobody approved is treated as ``lapse_approves`` says."""
     lapse_approves: bool = True
     """Whether it is approved by then; else it is left alone (R4.11)."""
+    undo: Undo | None = None
+    """What the run takes back, if it is a rollback (N7)."""
+
+    def read(self, instance: Instance) -> Instance:
+        """The instance as the run is to see it; but for rollbacks, as it is (N7)."""
+        return instance if self.undo is None else self.undo.read(instance, self.target)
+
+    def wait(self, verb: Verb) -> int:
+        """How long a command of this kind may take."""
+        return {
+            Verb.SURVEY: self.survey_wait,
+            Verb.REPLACE: self.replace_wait,
+            Verb.WATCH: self.health_wait,
+            Verb.RESTORE: self.restore_wait,
+            Verb.WAIT: self.pause,
+            Verb.AWAIT: self.approval_wait,
+        }[verb]
 
 
 def draw_up(

@@ -18,7 +18,8 @@ class Verb(StrEnum):
     REPLACE = "replace"
     """Replace the OS disk; outcome `Replaced` or `ReplaceFailed`."""
     WATCH = "watch"
-    """Look at one instance until it is healthy on ``version``; outcome `Observed`."""
+    """Look at one instance until it is healthy on ``version``; outcome `Observed` or
+    `Vanished`."""
     RESTORE = "restore"
     """Give the previous OS disk back; outcome `Restored` or `RestoreFailed`."""
     WAIT = "wait"

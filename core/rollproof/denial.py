@@ -9,6 +9,8 @@ The law
   up again, after the delay of a publication.
 * A version that a run has completed is not gone to again, nor is a lower one: an
   installation that withdraws a version does not take fleets back.
+* A version whose run was taken back as a whole is denied too, however that run ended: who
+  took it back does not want it again (N7).
 * Runs of an earlier model say nothing, and neither does one that a retry has forgiven.
 """
 
@@ -32,7 +34,8 @@ class RunFacts:
     """A run, as the schedule sees it."""
 
     run: str
-    target: ImageVersion
+    target: ImageVersion | None
+    """None of a run that takes another one back."""
     started_by: StartedBy
     opened_at: int
     ended_at: int | None = None
@@ -40,6 +43,8 @@ class RunFacts:
     cause: Cause = Cause.NONE
     """What stopped it, or is stopping it."""
     completed: bool = False
+    takes_back: str = ""
+    """The run that this one takes back (N7)."""
     shut: bool = False
     """Its gate is shut (S7)."""
     awaiting_until: int | None = None
@@ -60,21 +65,23 @@ def standing(
 ) -> tuple[Standing, RunFacts | None]:
     """How a version stands, and the run that says so.  ``runs`` are those that have
     ended, newest first."""
-    latest: tuple[Standing, RunFacts | None] | None = None
+    latest: RunFacts | None = None
+    undone: dict[str, RunFacts] = {}
     for run in runs:
         if run.opened_at < configured_at:
             break
-        if run.completed and run.target >= version:
+        if run.target is None:
+            undone.setdefault(run.takes_back, run)
+        elif run.completed and run.target >= version and run.run not in undone:
             return Standing.DONE, run
-        if run.target == version and latest is None:
-            latest = _judge(run, retry_at), run
-    if latest is None or latest[0] is Standing.NEW:
+        elif run.target == version and latest is None:
+            latest = undone.get(run.run, run)
+    if latest is None or _is_forgiven(latest, retry_at):
         return Standing.NEW, None
-    return latest
+    denied = latest.target is None or latest.cause in THRESHOLDS
+    return (Standing.DENIED if denied else Standing.AGAIN), latest
 
 
-def _judge(run: RunFacts, retry_at: int | None) -> Standing:
-    """Of a run that did not complete."""
-    if retry_at is not None and run.ended_at is not None and run.ended_at <= retry_at:
-        return Standing.NEW
-    return Standing.DENIED if run.cause in THRESHOLDS else Standing.AGAIN
+def _is_forgiven(run: RunFacts, retry_at: int | None) -> bool:
+    """Whether a retry was asked for since the run ended (S12)."""
+    return retry_at is not None and run.ended_at is not None and run.ended_at <= retry_at

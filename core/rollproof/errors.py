@@ -16,6 +16,7 @@ RollproofError
  │  ├ NothingToRetry
  │  ├ NothingToApprove
  │  ├ AllStopped
+ │  ├ NothingToUndo
  │  ├ HomeInUse
  │  └ ImageVersionExists
  ├ IllegalEvent              the run's state does not accept the event; nothing changed
@@ -313,6 +314,19 @@ class AllStopped(Conflict):
 
     since: str
     """When the switch was turned on, ISO 8601 in UTC."""
+
+
+@frozen
+class NothingToUndo(Conflict):
+    """A run left nothing that a rollback could take back (N7)."""
+
+    message = (
+        "run {e.run!r} left nothing to take back: no instance still has the disk that it "
+        "was given, or nobody knows what ran before. Look at its status."
+    )
+
+    run: str
+    """The run."""
 
 
 @frozen

@@ -3,8 +3,18 @@ Unix epoch, UTC; the core reads no clock.
 
 Reports about one instance carry its ``attempt``, the number the command bore, so that
 a report that is late, repeated or about an earlier life of the instance is known as
-such and changes nothing (S13).  `Observed` and `Vanished` do not carry it yet and are
-taken as what is so now: whoever hands them in must not hand in old ones.
+such and changes nothing (S13).
+
+What was seen comes in two kinds:
+
+* *Asked for*: `Observed` and `Vanished` with an attempt answer the command that bore it.
+  While the run waits for that very command they decide about its instance; the looks
+  of one watch are handed in in their order.  At any other moment they change nothing,
+  whatever the instance goes through by then, settled or not.
+* *Unasked*: without an attempt they are what a host learnt by itself.  Nothing tells an
+  old one from a new one, so they never decide about an instance in flight.  Of any
+  other they are taken as what is so now; every survey corrects them, and no batch begins
+  without one (R4.1).
 """
 
 from __future__ import annotations
@@ -59,6 +69,8 @@ class Observed:
 
     at: int
     instance: Instance
+    attempt: int | None = None
+    """The one that the WATCH bore which this answers; None: nobody asked."""
 
 
 @attrs.frozen
@@ -67,6 +79,11 @@ class Vanished:
 
     at: int
     instance: str
+    attempt: int | None = None
+    """The one that the command bore which this answers; None: nobody asked."""
+    verb: Verb = Verb.WATCH
+    """What was asked for: commands of one life share a number.  Without an attempt it
+    says nothing."""
 
 
 @attrs.frozen
@@ -150,10 +167,15 @@ class Approve:
 
 @attrs.frozen
 class Fault:
-    """The host met an error that it must not work around (R8)."""
+    """The host met an error that it must not work around (R8).
+
+    ``cause`` is `Cause.INTERNAL`, or `Cause.CREDENTIALS` when a credential has expired
+    (R4.10).
+    """
 
     at: int
     why: str
+    cause: Cause = Cause.INTERNAL
 
 
 Event = (

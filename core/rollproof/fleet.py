@@ -1,10 +1,14 @@
 """A scale set as users declare it, and an instance as a provider last saw it (R1.1)."""
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 from attrs import field, frozen
 
-from rollproof.bounds import Bound, optional, table, tables, text
+from rollproof.bounds import Bound, optional, relative_path, table, tables, text, written
+from rollproof.errors import Problem
 from rollproof.extensions import Extension, extension_problems, provisioning_order
-from rollproof.health import Health, HealthSource, HttpProbe, PowerState, TcpProbe
+from rollproof.health import KINDS, Health, HealthExtension, HealthSource, PowerState
 from rollproof.images import ImageReference
 from rollproof.policy import Timeouts, UpgradePolicy
 from rollproof.validation import Declared, Rule, declare
@@ -66,12 +70,19 @@ def _name(example: str) -> Bound:
     return text(r"[a-z0-9][a-z0-9-]{0,63}", allowed, example)
 
 
-# No "..", no leading "/" and no "\", so the script stays beside the document.
-_SCRIPT = text(
-    r"(?!/)(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f\\:\ud800-\udfff]{1,255}",
-    "a relative path, with / and without ..",
-    "first-boot.sh",
-)
+def _wait_problems(health: HealthSource | None, timeouts: Timeouts) -> Iterator[Problem]:
+    """What must pass before an instance may count as healthy fits into the wait for it."""
+    grace = health.grace if isinstance(health, HealthExtension) else timedelta(0)
+    least = timeouts.min_healthy_time
+    if grace + least >= timeouts.health:
+        yield Problem(
+            "timeouts.health",
+            written(timeouts.health),
+            f"more than min_healthy_time {written(least)} and the grace period of the health "
+            f"extension {written(grace)} together",
+            "R4.3",
+            "Lengthen timeouts.health, or shorten one of the two.",
+        )
 
 
 @frozen(kw_only=True)
@@ -109,7 +120,7 @@ class ScaleSet(Declared):
     health: HealthSource | None = field(
         default=None,
         metadata=declare(
-            optional(table(HttpProbe, TcpProbe)),
+            optional(table(*KINDS.values())),
             "Where the application's health comes from; automatic upgrades need one.",
             "R2.2",
         ),
@@ -120,7 +131,7 @@ class ScaleSet(Declared):
     custom_data: str | None = field(
         default=None,
         metadata=declare(
-            optional(_SCRIPT),
+            optional(relative_path("first-boot.sh")),
             "Script run on every new OS disk, before the extensions; relative to the document.",
             "R1.2",
         ),
@@ -130,4 +141,7 @@ class ScaleSet(Declared):
         metadata=declare(tables(Extension), "What runs on every new OS disk.", "R1.2"),
     )
 
-    rules = (Rule(("extensions",), extension_problems),)
+    rules = (
+        Rule(("health", "timeouts"), _wait_problems),
+        Rule(("extensions",), extension_problems),
+    )

@@ -126,7 +126,8 @@ class Ledger(NamedTuple):
     """Phase code by index, one byte each."""
     versions: Versioned[str | None]
     """Last observed version by index; None: unknown.  Of an instance in the phase
-    upgraded_healthy the phase says it: the target."""
+    upgraded_healthy the phase says it: the target.  In flight it is what was observed
+    before; on the way back, what its watch saw last."""
     before: Versioned[str | None]
     """By index, the version that ran before this run touched the instance."""
     lives: Mapping[int, int]

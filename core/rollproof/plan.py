@@ -9,7 +9,8 @@ Laws
 * A run of this fleet in which nothing fails makes exactly the planned batches, in order.
 * No run of this fleet, whatever fails or falls ill, passes ``guaranteed`` or
   ``duration.limit``, as long as its members, their protection and their versions are
-  changed by nobody else, and no operator holds it.
+  changed by nobody else, and no operator holds it.  Time counts while a host serves;
+  each restart may add what had passed since the last event (`rollproof.run.resumed`).
 * Planning costs O(1) per instance, and two searches of the ledger per batch.
 """
 
@@ -119,7 +120,8 @@ class Capacity:
 
 @attrs.frozen(kw_only=True)
 class Duration:
-    """How long a run takes, in milliseconds: shortest <= expected <= longest <= limit."""
+    """How long a run takes, in milliseconds in which it is hosted:
+    shortest <= expected <= longest <= limit."""
 
     shortest: int
     """Every command is answered at once: only the pauses remain (R4.5)."""
@@ -172,7 +174,7 @@ class Plan:
 @attrs.frozen(kw_only=True)
 class Remaining:
     """What is left of a run.  Times are milliseconds from its last event, or from its
-    resumption while an operator holds it."""
+    resumption while an operator holds it or nobody hosts it."""
 
     batches: int
     """Still to begin; as exact as a plan while all are healthy, else about."""
@@ -280,7 +282,7 @@ def _seen(charter: Charter, fleet: Sequence[Instance]) -> Run:
     run, _ = step(new_run(charter), Start(0))
     run, _ = step(run, Approve(0))
     run, _ = step(run, Pause(0))
-    present, _ = news(run.ledger, charter.target, fleet)
+    present, _ = news(run.ledger, charter.target, [charter.read(each) for each in fleet])
     run, _ = step(run, Surveyed(0, run.surveys, present))
     return run
 
@@ -310,7 +312,8 @@ def _smooth(_run: Run, command: Command) -> Event:
             return Replaced(0, command.instance, command.attempt)
         case Verb.WATCH:
             name, version = command.instance, command.version
-            return Observed(0, Instance(id=name, version=version, health=Health.HEALTHY))
+            seen = Instance(id=name, version=version, health=Health.HEALTHY)
+            return Observed(0, seen, command.attempt)
         case _:
             return Overdue(0, command.verb, command.instance, command.attempt)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from attrs import field, frozen
 
-from rollproof.bounds import choice, duration, switch, table, tables, whole, written
+from rollproof.bounds import choice, duration, optional, switch, table, tables, whole, written
 from rollproof.errors import Problem
 from rollproof.maintenance import Freeze, MaintenanceWindow
 from rollproof.validation import Declared, Rule, declare
@@ -240,7 +240,7 @@ class UpgradePolicy(Declared):
 
 @frozen(kw_only=True)
 class Timeouts(Declared):
-    """Deadlines: every wait of a run has one."""
+    """Deadlines, one for every wait of a run, and how long other things must last."""
 
     replace: timedelta = field(
         default=timedelta(minutes=30),
@@ -260,5 +260,22 @@ class Timeouts(Declared):
         default=timedelta(minutes=5),
         metadata=declare(
             _DEADLINE, "Longest observation of the whole set before a batch.", "R4.1"
+        ),
+    )
+    min_healthy_time: timedelta = field(
+        default=_NONE,
+        metadata=declare(
+            duration(at_least=_NONE, at_most=timedelta(days=1)),
+            "How long an instance must have been healthy, without interruption since its "
+            "boot, to count as healthy; until then it is initializing.",
+            "R4.3",
+        ),
+    )
+    keep_previous_disk: timedelta | None = field(
+        default=None,
+        metadata=declare(
+            optional(duration(at_least=_NONE)),
+            "How long the previous OS disk is kept at least, counted from its replacement; "
+            "left out, until the next one.",
         ),
     )

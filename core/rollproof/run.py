@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from rollproof.charter import Charter
-from rollproof.commands import Command, Verb
+from rollproof.commands import IDLE_VERBS, Command, Verb
 from rollproof.counts import EMPTY, Counts
 from rollproof.ledger import CODE, Ledger, empty_ledger
 from rollproof.states import TERMINAL, Cause, State, View
@@ -42,6 +42,21 @@ def new_run(charter: Charter) -> Run:
     return Run(charter, State.IDLE, EMPTY, empty_ledger(withholding=withholding), 0, 0)
 
 
+def resumed(charter: Charter, command: Command, last_at: int, now: int) -> Command:
+    """``command`` as a host issues it again that comes back at ``now``, when the last
+    event of its run was recorded at ``last_at``.
+
+    Time in which nobody hosted is not counted against a wait: the command has as long as
+    it had left at ``last_at``, and never longer than when it was first issued, whatever
+    the clock did meanwhile.  A pause, and the time for an approval, is a time on the clock,
+    and goes on without a host; only where the clock went back it is cut to its length (R4.5,
+    R4.11, N2).
+    """
+    whole = now + charter.wait(command.verb)
+    left = 0 if command.verb in IDLE_VERBS else now - last_at
+    return command._replace(deadline=min(command.deadline + left, whole))
+
+
 def expects(run: Run, command: Command) -> bool:
     """Whether an outcome of ``command`` can still change the run.
 
@@ -60,10 +75,10 @@ def expects(run: Run, command: Command) -> bool:
     if index is None:
         return False
     back = command.attempt - run.ledger.attempt(index)
-    return run.ledger.phases.cells()[index] == _WAITED_FOR.get((command.verb, back))
+    return run.ledger.phases.cells()[index] == WAITED_FOR.get((command.verb, back))
 
 
-_WAITED_FOR: Final[Mapping[tuple[Verb, int], int]] = {
+WAITED_FOR: Final[Mapping[tuple[Verb, int], int]] = {
     (Verb.REPLACE, 0): CODE["replacing"],
     (Verb.WATCH, 0): CODE["awaiting"],
     (Verb.RESTORE, 0): CODE["restoring"],

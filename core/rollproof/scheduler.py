@@ -160,7 +160,7 @@ class _Look:
                 f"{instant(run.awaiting_until)} (R4.11)"
             )
             return self._on(run, Act.NOTHING, Reason.AWAITING_APPROVAL, text, until)
-        text = f"run {run.run} to {run.target} is under way (R4.9)"
+        text = f"run {run.run} is under way (R4.9)"
         return self._on(run, Act.NOTHING, Reason.UNDER_WAY, text, until)
 
     # -- no run under way
@@ -206,9 +206,12 @@ class _Look:
                 text = f"run {run.run} has brought the set to {run.target}"
                 return self._nothing(Reason.UP_TO_DATE, text, coming, version)
             if stands is Standing.DENIED:
+                why = f"in run {run.run} {CAUSES[run.cause]}"
+                if run.takes_back:
+                    why = f"run {run.run} took {run.takes_back} back"
                 text = (
-                    f"{version} is denied: in run {run.run} {CAUSES[run.cause]}; a newer "
-                    "version, a model change or a retry lifts that (S12)"
+                    f"{version} is denied: {why}; a newer version, a model change or a retry "
+                    "lifts that (S12)"
                 )
                 return self._nothing(Reason.DENIED, text, coming, version)
             assert run.ended_at is not None

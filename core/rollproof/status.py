@@ -77,6 +77,8 @@ class RunStatus:
     """It withholds instances until they are approved (R4.11)."""
     started_by: StartedBy
     target: str
+    undoes: str
+    """The run that it takes back; empty unless it is a rollback (N7)."""
     started_at: int
     last_action_at: int
     ended_at: int | None
@@ -114,6 +116,7 @@ def describe(  # noqa: PLR0917  # one argument per fact of the record
         deferred=bool(counts.deferred) and state not in TERMINAL,
         started_by=charter.started_by,
         target=charter.target,
+        undoes=charter.undo.run if charter.undo else "",
         started_at=started_at,
         last_action_at=last_at,
         ended_at=ended_at,

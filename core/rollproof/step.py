@@ -11,7 +11,8 @@ Laws
 * Every change of a run is a sequence of rows; `trace` names them.
 * An event that the state does not accept raises `IllegalEvent`; the run is unchanged.
 * A report about a command that is late, repeated or out of order changes nothing (S13).
-  `Observed` and `Vanished` bear no attempt: the host must not hand in old ones.
+  So does an observation that was asked for, once the run waits for its watch no more;
+  and one that was not asked for, as long as its instance is in flight.
 * Stepping costs amortised O(1) per instance event, whatever the size of the set.
 """
 
@@ -44,7 +45,7 @@ from rollproof.events import (
 )
 from rollproof.fleet import Health, Instance
 from rollproof.ledger import ATTEMPTED, CODE, HEALTHY, IN_FLIGHT, is_exempt, is_healthy
-from rollproof.run import Run
+from rollproof.run import WAITED_FOR, Run
 from rollproof.states import ACTIVE, TERMINAL, Cause, State
 from rollproof.table import ABSENT, ROWS, TABLE, Row
 from rollproof.turn import Turn
@@ -156,8 +157,9 @@ def _approve(turn: Turn, event: Approve) -> None:
     turn.settle()
 
 
-def _fault(turn: Turn, _event: Fault) -> None:
-    turn.take_if_enabled(ROWS["fault"])
+def _fault(turn: Turn, event: Fault) -> None:
+    expired = event.cause is Cause.CREDENTIALS
+    turn.take_if_enabled(ROWS["fault_credentials" if expired else "fault"])
     turn.settle()
 
 
@@ -193,31 +195,48 @@ def _restore_failed(turn: Turn, event: RestoreFailed) -> None:
 
 
 def _observed(turn: Turn, event: Observed) -> None:
-    instance = event.instance
-    index = turn.index_of(instance.id)
-    phase = ABSENT if index < 0 else turn.phases.cells()[index]
-    if phase == ABSENT:
-        _appear(turn, instance)
-        turn.settle()
-    elif phase == _AWAITING:
-        if instance.version == turn.charter.target and instance.health is Health.HEALTHY:
+    seen, attempt = turn.charter.read(event.instance), event.attempt
+    if attempt is None:
+        _seen_unasked(turn, seen)
+        return
+    index = turn.reported(seen.id, attempt, _AWAITING)
+    if index >= 0:
+        if seen.version == turn.charter.target and seen.health is Health.HEALTHY:
             turn.take(_SUCCEED, index)  # which says what version it runs
             turn.settle()
-        else:
-            _note_version(turn, index, instance.version)
-    elif phase == _RECOVERING:
-        _note_version(turn, index, instance.version)
-        if instance.health is Health.HEALTHY and _is_back(turn, index):
+        return
+    index = turn.reported(seen.id, attempt - 1, _RECOVERING)
+    if index >= 0:
+        _note_version(turn, index, seen.version)
+        if seen.health is Health.HEALTHY and _is_back(turn, index):
             turn.take(_RECOVERED, index)
             turn.settle()
+
+
+def _seen_unasked(turn: Turn, instance: Instance) -> None:
+    """What somebody saw by himself says nothing about an instance in flight (S13)."""
+    index = turn.index_of(instance.id)
+    phase = ABSENT if index < 0 else turn.phase(index)
+    if phase == ABSENT:
+        _appear(turn, instance)
     elif phase not in IN_FLIGHT:
         _place(turn, index, instance)
-        turn.settle()
+    turn.settle()
 
 
 def _vanished(turn: Turn, event: Vanished) -> None:
-    _remove(turn, event.instance)
-    turn.settle()
+    index = turn.index_of(event.instance)
+    if index < 0:
+        return
+    phase = turn.phase(index)
+    if event.attempt is None:
+        believed = phase not in IN_FLIGHT
+    else:
+        back = event.attempt - turn.lives.get(index, 1)
+        believed = phase == WAITED_FOR.get((event.verb, back))
+    if believed:
+        _remove(turn, event.instance)
+        turn.settle()
 
 
 def _surveyed(turn: Turn, event: Surveyed) -> None:
@@ -225,7 +244,7 @@ def _surveyed(turn: Turn, event: Surveyed) -> None:
         return
     if not turn.may_take(ROWS["surveyed"]):
         return
-    for instance in event.present:
+    for instance in map(turn.charter.read, event.present):
         index = turn.index_of(instance.id)
         if index < 0 or turn.phase(index) == ABSENT:
             _appear(turn, instance)

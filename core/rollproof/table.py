@@ -218,9 +218,15 @@ def must_restore_on_breach(c: Counts[Any], p: Limits[Any]) -> Any:
     )
 
 
+def may_give_back(c: Counts[Any], _p: Limits[Any]) -> Any:
+    """Previous disks are given back, unless the run is forced (S8), or a credential expired:
+    then its failed instances are left as they are (R4.10)."""
+    return all_of(c.forced == 0, c.stop != Cause.CREDENTIALS)
+
+
 def must_roll_back(c: Counts[Any], p: Limits[Any]) -> Any:
     """The batch left failed instances, and rollback is on (R4.3, R4.8)."""
-    return all_of(p.rollback == 1, c.forced == 0, failed(c) > 0)
+    return all_of(p.rollback == 1, may_give_back(c, p), failed(c) > 0)
 
 
 def full_batch(c: Counts[Any], p: Limits[Any]) -> Any:
@@ -569,7 +575,7 @@ def _rollback_rows() -> Iterator[Row]:
         actor=Actor.PICK,
         sources=ROLLING_BACK,
         guard=lambda c, p: all_of(
-            c.forced == 0,
+            may_give_back(c, p),
             in_flight(c) < c.cap,
             any_of(one_to_spare(c, p), in_flight(c) == 0),
         ),
@@ -581,7 +587,7 @@ def _rollback_rows() -> Iterator[Row]:
         name="restore_unhealthy",
         actor=Actor.PICK,
         sources=ROLLING_BACK,
-        guard=lambda c, _p: all_of(c.forced == 0, in_flight(c) < c.cap),
+        guard=lambda c, p: all_of(may_give_back(c, p), in_flight(c) < c.cap),
         leaves="failed_unhealthy",
         enters="restoring",
         why="Giving disks back takes no more instances at once than a batch (R4.3).",
@@ -631,7 +637,7 @@ def _rollback_rows() -> Iterator[Row]:
         actor=Actor.MACHINE,
         sources=ROLLING_BACK,
         empty=("restoring", "recovering"),
-        guard=lambda c, _p: any_of(failed(c) == 0, c.forced == 1),
+        guard=lambda c, p: any_of(failed(c) == 0, negate(may_give_back(c, p))),
         sets=BEGIN_PRECHECK,
         target=State.PRECHECKING,
         why="After every batch the gates decide anew (R4.1, S7).",
@@ -744,6 +750,14 @@ def _fleet_rows() -> Iterator[Row]:
         guard=going,
         sets=(("stop", set_to(Cause.INTERNAL)),),
         why="The host met an error that it must not work around (R8).",
+    )
+    yield Row(
+        name="fault_credentials",
+        actor=Actor.WORLD,
+        sources=ACTIVE,
+        guard=going,
+        sets=(("stop", set_to(Cause.CREDENTIALS)),),
+        why="A credential expired: every further instance would fail alike (R4.10).",
     )
 
 

@@ -113,6 +113,7 @@ PRECHECKING:
   :: d_step { (shut == 1) -> view = 0; shut = 0 }; goto PRECHECKING /* reopen */
   :: d_step { (deferred == 1) -> view = 0; deferred = 0 }; goto PRECHECKING /* lapse */
   :: d_step { (stop == 0) -> stop = 6 }; goto PRECHECKING /* fault */
+  :: d_step { (stop == 0) -> stop = 5 }; goto PRECHECKING /* fault_credentials */
   fi;
 ROLLING_FORWARD:
   if
@@ -173,6 +174,7 @@ ROLLING_FORWARD:
   :: d_step { (shut == 1) -> view = 0; shut = 0 }; goto ROLLING_FORWARD /* reopen */
   :: d_step { (deferred == 1) -> view = 0; deferred = 0 }; goto ROLLING_FORWARD /* lapse */
   :: d_step { (stop == 0) -> stop = 6 }; goto ROLLING_FORWARD /* fault */
+  :: d_step { (stop == 0) -> stop = 5 }; goto ROLLING_FORWARD /* fault_credentials */
   fi;
 WAITING_HEALTH:
   if
@@ -184,8 +186,8 @@ WAITING_HEALTH:
   :: d_step { (deferred == 1) -> view = 0; deferred = 0 }; goto WAITING_HEALTH /* approve */
   :: d_step { (awaiting > 0) -> awaiting = (awaiting - 1); upgraded_healthy = (upgraded_healthy + 1) }; goto WAITING_HEALTH /* succeed */
   :: d_step { (awaiting > 0) -> awaiting = (awaiting - 1); failed_unhealthy = (failed_unhealthy + 1) }; goto WAITING_HEALTH /* fail */
-  :: d_step { ((awaiting == 0) && (ROLLBACK == 1) && (forced == 0) && ((failed_healthy + failed_unhealthy) > 0)) ->  }; goto ROLLING_BACK /* roll_back */
-  :: d_step { ((awaiting == 0) && !(((ROLLBACK == 1) && (forced == 0) && ((failed_healthy + failed_unhealthy) > 0)))) -> view = 0; gated = (((PACED == 1) && (stop == 0)) -> 1 : 0) }; goto PRECHECKING /* batch_done */
+  :: d_step { ((awaiting == 0) && (ROLLBACK == 1) && (forced == 0) && (stop != 5) && ((failed_healthy + failed_unhealthy) > 0)) ->  }; goto ROLLING_BACK /* roll_back */
+  :: d_step { ((awaiting == 0) && !(((ROLLBACK == 1) && (forced == 0) && (stop != 5) && ((failed_healthy + failed_unhealthy) > 0)))) -> view = 0; gated = (((PACED == 1) && (stop == 0)) -> 1 : 0) }; goto PRECHECKING /* batch_done */
   :: d_step { ((awaiting > 0) && (forced == 1)) -> awaiting = (awaiting - 1); indeterminate = (indeterminate + 1) }; goto WAITING_HEALTH /* abandon_awaiting */
   :: d_step { (pending_healthy > 0) -> pending_healthy = (pending_healthy - 1); pending_unhealthy = (pending_unhealthy + 1) }; goto WAITING_HEALTH /* pending_falls_ill */
   :: d_step { (pending_unhealthy > 0) -> pending_healthy = (pending_healthy + 1); pending_unhealthy = (pending_unhealthy - 1) }; goto WAITING_HEALTH /* pending_recovers */
@@ -228,6 +230,7 @@ WAITING_HEALTH:
   :: d_step { (shut == 1) -> view = 0; shut = 0 }; goto WAITING_HEALTH /* reopen */
   :: d_step { (deferred == 1) -> view = 0; deferred = 0 }; goto WAITING_HEALTH /* lapse */
   :: d_step { (stop == 0) -> stop = 6 }; goto WAITING_HEALTH /* fault */
+  :: d_step { (stop == 0) -> stop = 5 }; goto WAITING_HEALTH /* fault_credentials */
   fi;
 ROLLING_BACK:
   if
@@ -237,14 +240,14 @@ ROLLING_BACK:
   :: d_step { (stop == 0) -> stop = 2 }; goto ROLLING_BACK /* opt_out */
   :: d_step { (forced == 0) -> stop = ((stop == 0) -> 1 : stop); forced = 1 }; goto ROLLING_BACK /* force */
   :: d_step { (deferred == 1) -> view = 0; deferred = 0 }; goto ROLLING_BACK /* approve */
-  :: d_step { ((failed_healthy > 0) && (forced == 0) && ((((replacing + awaiting) + restoring) + recovering) < cap) && ((((((((((((replacing + awaiting) + restoring) + recovering) + (pending_healthy + pending_unhealthy)) + (((upgraded_healthy + upgraded_unhealthy) + (failed_healthy + failed_unhealthy)) + (((restored_healthy + restored_unhealthy) + unrestored_healthy) + unrestored_unhealthy))) + (skipped_healthy + skipped_unhealthy)) + indeterminate) * MAX_UNHEALTHY) / 100) - ((((((pending_unhealthy + upgraded_unhealthy) + failed_unhealthy) + restored_unhealthy) + unrestored_unhealthy) + skipped_unhealthy) + indeterminate)) > (((replacing + awaiting) + restoring) + recovering)) || ((((replacing + awaiting) + restoring) + recovering) == 0))) -> failed_healthy = (failed_healthy - 1); restoring = (restoring + 1) }; goto ROLLING_BACK /* restore_healthy */
-  :: d_step { ((failed_unhealthy > 0) && (forced == 0) && ((((replacing + awaiting) + restoring) + recovering) < cap)) -> failed_unhealthy = (failed_unhealthy - 1); restoring = (restoring + 1) }; goto ROLLING_BACK /* restore_unhealthy */
+  :: d_step { ((failed_healthy > 0) && (forced == 0) && (stop != 5) && ((((replacing + awaiting) + restoring) + recovering) < cap) && ((((((((((((replacing + awaiting) + restoring) + recovering) + (pending_healthy + pending_unhealthy)) + (((upgraded_healthy + upgraded_unhealthy) + (failed_healthy + failed_unhealthy)) + (((restored_healthy + restored_unhealthy) + unrestored_healthy) + unrestored_unhealthy))) + (skipped_healthy + skipped_unhealthy)) + indeterminate) * MAX_UNHEALTHY) / 100) - ((((((pending_unhealthy + upgraded_unhealthy) + failed_unhealthy) + restored_unhealthy) + unrestored_unhealthy) + skipped_unhealthy) + indeterminate)) > (((replacing + awaiting) + restoring) + recovering)) || ((((replacing + awaiting) + restoring) + recovering) == 0))) -> failed_healthy = (failed_healthy - 1); restoring = (restoring + 1) }; goto ROLLING_BACK /* restore_healthy */
+  :: d_step { ((failed_unhealthy > 0) && (forced == 0) && (stop != 5) && ((((replacing + awaiting) + restoring) + recovering) < cap)) -> failed_unhealthy = (failed_unhealthy - 1); restoring = (restoring + 1) }; goto ROLLING_BACK /* restore_unhealthy */
   :: d_step { (restoring > 0) -> restoring = (restoring - 1); recovering = (recovering + 1) }; goto ROLLING_BACK /* disk_restored */
   :: d_step { (restoring > 0) -> restoring = (restoring - 1); unrestored_unhealthy = (unrestored_unhealthy + 1) }; goto ROLLING_BACK /* restore_failed */
   :: d_step { (recovering > 0) -> recovering = (recovering - 1); restored_healthy = (restored_healthy + 1) }; goto ROLLING_BACK /* recovered */
   :: d_step { (recovering > 0) -> recovering = (recovering - 1); restored_unhealthy = (restored_unhealthy + 1) }; goto ROLLING_BACK /* recovered_unhealthy */
   :: d_step { (recovering > 0) -> recovering = (recovering - 1); unrestored_unhealthy = (unrestored_unhealthy + 1) }; goto ROLLING_BACK /* unrecovered */
-  :: d_step { ((restoring == 0) && (recovering == 0) && (((failed_healthy + failed_unhealthy) == 0) || (forced == 1))) -> view = 0; gated = (((PACED == 1) && (stop == 0)) -> 1 : 0) }; goto PRECHECKING /* restores_done */
+  :: d_step { ((restoring == 0) && (recovering == 0) && (((failed_healthy + failed_unhealthy) == 0) || !(((forced == 0) && (stop != 5))))) -> view = 0; gated = (((PACED == 1) && (stop == 0)) -> 1 : 0) }; goto PRECHECKING /* restores_done */
   :: d_step { ((restoring > 0) && (forced == 1)) -> restoring = (restoring - 1); indeterminate = (indeterminate + 1) }; goto ROLLING_BACK /* abandon_restoring */
   :: d_step { ((recovering > 0) && (forced == 1)) -> recovering = (recovering - 1); indeterminate = (indeterminate + 1) }; goto ROLLING_BACK /* abandon_recovering */
   :: d_step { (pending_healthy > 0) -> pending_healthy = (pending_healthy - 1); pending_unhealthy = (pending_unhealthy + 1) }; goto ROLLING_BACK /* pending_falls_ill */
@@ -288,6 +291,7 @@ ROLLING_BACK:
   :: d_step { (shut == 1) -> view = 0; shut = 0 }; goto ROLLING_BACK /* reopen */
   :: d_step { (deferred == 1) -> view = 0; deferred = 0 }; goto ROLLING_BACK /* lapse */
   :: d_step { (stop == 0) -> stop = 6 }; goto ROLLING_BACK /* fault */
+  :: d_step { (stop == 0) -> stop = 5 }; goto ROLLING_BACK /* fault_credentials */
   fi;
 CANCELLED:
 end_CANCELLED: false;
@@ -373,9 +377,9 @@ end:
   :: upgrade@ROLLING_BACK && !(((ROLLBACK == 1) || ((RESTORE_ON_BREACH == 1) && ((stop == 3) || (stop == 4))))) -> assert(false) /* RollbackInv */
   :: upgrade@CANCELLED && !(((ROLLBACK == 1) || ((RESTORE_ON_BREACH == 1) && ((stop == 3) || (stop == 4))) || ((((((restoring + recovering) + restored_healthy) + restored_unhealthy) + unrestored_healthy) + unrestored_unhealthy) == 0))) -> assert(false) /* RollbackInv */
   :: upgrade@COMPLETED && !(((ROLLBACK == 1) || ((RESTORE_ON_BREACH == 1) && ((stop == 3) || (stop == 4))) || ((((((restoring + recovering) + restored_healthy) + restored_unhealthy) + unrestored_healthy) + unrestored_unhealthy) == 0))) -> assert(false) /* RollbackInv */
-  :: upgrade@PRECHECKING && !((!(((ROLLBACK == 1) && (forced == 0))) || ((failed_healthy + failed_unhealthy) == 0))) -> assert(false) /* RestoredInv */
-  :: upgrade@CANCELLED && !((!(((ROLLBACK == 1) && (forced == 0))) || ((failed_healthy + failed_unhealthy) == 0))) -> assert(false) /* RestoredInv */
-  :: upgrade@COMPLETED && !((!(((ROLLBACK == 1) && (forced == 0))) || ((failed_healthy + failed_unhealthy) == 0))) -> assert(false) /* RestoredInv */
-  :: upgrade@CANCELLED && !((!(((stop == 3) || (stop == 4))) || !(((RESTORE_ON_BREACH == 1) && (forced == 0) && ((failed_healthy + failed_unhealthy) > 0))))) -> assert(false) /* BreachRestoredInv */
+  :: upgrade@PRECHECKING && !((!(((ROLLBACK == 1) && (forced == 0) && (stop != 5))) || ((failed_healthy + failed_unhealthy) == 0))) -> assert(false) /* RestoredInv */
+  :: upgrade@CANCELLED && !((!(((ROLLBACK == 1) && (forced == 0) && (stop != 5))) || ((failed_healthy + failed_unhealthy) == 0))) -> assert(false) /* RestoredInv */
+  :: upgrade@COMPLETED && !((!(((ROLLBACK == 1) && (forced == 0) && (stop != 5))) || ((failed_healthy + failed_unhealthy) == 0))) -> assert(false) /* RestoredInv */
+  :: upgrade@CANCELLED && !((!(((stop == 3) || (stop == 4))) || !(((RESTORE_ON_BREACH == 1) && (forced == 0) && (stop != 5) && ((failed_healthy + failed_unhealthy) > 0))))) -> assert(false) /* BreachRestoredInv */
   od
 }

@@ -23,6 +23,7 @@ from rollproof_spec.vocabulary import (
     C,
     P,
     by_threshold,
+    gives_back,
     implies,
     of_states,
     owes_restore,
@@ -157,10 +158,11 @@ def RollbackInv(state: State, c: C, p: P) -> Any:
 @of_states(lambda s, c, p: s in ENDED and p.rollback == 1 and total(c, RESTORED) > 1)
 def RestoredInv(state: State, c: C, p: P) -> Any:
     """With rollback on, a batch is not over while one of its failed instances has not
-    been tried to be given its previous disk (R4.3)."""
+    been tried to be given its previous disk, unless the run is forced or a credential
+    expired (R4.3, R4.10)."""
     if state not in ENDED:
         return True
-    return implies(all_of(p.rollback == 1, c.forced == 0), total(c, FAILED) == 0)
+    return implies(all_of(p.rollback == 1, gives_back(c)), total(c, FAILED) == 0)
 
 
 @of_states(lambda s, c, p: s is State.CANCELLED and c.restored_healthy > p.rollback)

@@ -29,6 +29,7 @@ from rollproof_spec.vocabulary import (
     by_threshold,
     fleet_fit,
     gates_open,
+    gives_back,
     image_fit,
     implies,
     of_steps,
@@ -140,7 +141,7 @@ def ForwardInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     its bound because a row is missing (R4.2, R4.3, S1, S6, S8)."""
     begin = all_of(gates_open(c), image_fit(c, p), fleet_fit(c, p))
     claim = all_of(c.stop == Cause.NONE, c.room > 0)
-    restore = all_of(c.forced == 0, total(c, FLYING) < c.cap)
+    restore = all_of(gives_back(c), total(c, FLYING) < c.cap)
     due = dict.fromkeys(FLYING, c.forced == 1)
     if state is State.PRECHECKING:
         last = any_of(taken_fits(c, p), c.pending_unhealthy == 0)
@@ -203,8 +204,9 @@ def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
 @of_tables(lambda _r, s, c, _p: s is State.WAITING_HEALTH and c.held == 1)
 def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     """A run can be begun; one under way can be held, resumed, approved, cancelled, forced and
-    stopped for an error at any moment, and goes on as it was but for that; force is a user's
-    cancel unless there was a cause before (R4.9, R4.11, R2.1, R8, N6, S8)."""
+    stopped for an error or an expired credential at any moment, and goes on as it was but for
+    that; force is a user's cancel unless there was a cause before (R4.9, R4.11, R2.1, R8, N6,
+    S8)."""
     if state is State.IDLE:
         here = (r for r in rows if state in r.sources and r.target is State.PRECHECKING)
         return any_of(False, *(row.enabled(c, p) for row in here))
@@ -227,7 +229,7 @@ def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
         can(c.forced == 0, lambda c2: all_of(c2.forced == 1, c2.stop == cause_of_force)),
         *(
             can(going, _stops(c, cause))
-            for cause in (Cause.USER, Cause.OPTED_OUT, Cause.INTERNAL)
+            for cause in (Cause.USER, Cause.OPTED_OUT, Cause.INTERNAL, Cause.CREDENTIALS)
         ),
     )
 

@@ -28,6 +28,7 @@ from rollproof_spec.vocabulary import (
     by_threshold,
     fleet_fit,
     gates_open,
+    gives_back,
     image_fit,
     implies,
     largest_within,
@@ -76,7 +77,7 @@ def _starts_batch(c: C, p: P) -> Any:
 
 
 def _rolls_back(c: C, p: P) -> Any:
-    return all_of(p.rollback == 1, c.forced == 0, total(c, FAILED) > 0)
+    return all_of(p.rollback == 1, gives_back(c), total(c, FAILED) > 0)
 
 
 def _restores(c: C, p: P) -> Any:
@@ -84,7 +85,7 @@ def _restores(c: C, p: P) -> Any:
 
 
 def _restored(c: C) -> Any:
-    return any_of(total(c, FAILED) == 0, c.forced == 1)
+    return any_of(total(c, FAILED) == 0, negate(gives_back(c)))
 
 
 _IDLE, _PRE, _FORWARD, _WAIT, _BACK, _CANCELLED, _COMPLETED = State
@@ -395,11 +396,11 @@ def ApprovalProp(t: Step) -> Any:
 @of_steps(lambda t: t.row.enters == "restoring" and t.c.failed_healthy > 0)
 def RestoreProp(t: Step) -> Any:
     """A previous disk is given back where rollback is on, or a threshold ended the run and
-    the policy wants it, and never by force (R4.3, R4.8, S8)."""
+    the policy wants it, and never by force or without credentials (R4.3, R4.8, R4.10, S8)."""
     if t.row.enters != "restoring":
         return True
     wanted = any_of(t.p.rollback == 1, all_of(by_threshold(t.c), t.p.restore_on_breach == 1))
-    return all_of(t.state is State.ROLLING_BACK, wanted, t.c.forced == 0)
+    return all_of(t.state is State.ROLLING_BACK, wanted, gives_back(t.c))
 
 
 @of_steps(lambda t: t.row.enters == "indeterminate")

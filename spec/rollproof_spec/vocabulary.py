@@ -210,6 +210,12 @@ def by_threshold(c: Counts[Any]) -> Any:
     return any_of(c.stop == Cause.FLEET_UNHEALTHY, c.stop == Cause.UPGRADED_UNHEALTHY)
 
 
+def gives_back(c: Counts[Any]) -> Any:
+    """Failed instances are given their previous disk, where they are to have it at all:
+    not by force (S8), and not once a credential expired (R4.10)."""
+    return all_of(c.forced == 0, c.stop != Cause.CREDENTIALS)
+
+
 def owes_restore(c: Counts[Any], p: Limits[Any]) -> Any:
     """Failed instances stand to be given back once a threshold ends the run (R4.8)."""
-    return all_of(p.restore_on_breach == 1, c.forced == 0, total(c, FAILED) > 0)
+    return all_of(p.restore_on_breach == 1, gives_back(c), total(c, FAILED) > 0)

@@ -20,12 +20,13 @@ _TEXT: Final = r'"([^"\\\x00-\x1f]*)"'
 _NUMBER: Final = r"(-?(?:0|[1-9][0-9]{0,17}))"
 
 _ABOUT: Final = rf'\{{"at":{_NUMBER},"instance":{_TEXT},"attempt":{_NUMBER},"event":"%s"\}}'
-_GONE: Final = rf'\{{"at":{_NUMBER},"instance":{_TEXT},"event":"Vanished"\}}'
+_ASKED: Final = rf'(?:,"attempt":{_NUMBER})?'
+_GONE: Final = rf'\{{"at":{_NUMBER},"instance":{_TEXT}{_ASKED},"event":"Vanished"\}}'
 _SEEN: Final = (
     rf'\{{"at":{_NUMBER},"instance":\{{"id":{_TEXT}(?:,"zone":{_TEXT})?'
     rf'(?:,"fault_domain":{_TEXT})?(?:,"update_domain":{_TEXT})?(?:,"version":{_TEXT})?'
     r'(?:,"health":"(healthy|initializing|unhealthy)")?(?:,"os_disk":' + _TEXT + r")?"
-    r'\},"event":"Observed"\}'
+    r"\}" + _ASKED + r',"event":"Observed"\}'
 )
 
 _HEALTH: Final = {health.value: health for health in Health} | {None: Health.UNKNOWN}
@@ -52,7 +53,7 @@ def _observed(text: str) -> Event | None:
     found = _seen(text)
     if found is None:
         return None
-    at, name, zone, fault, update, version, health, disk = found.groups()
+    at, name, zone, fault, update, version, health, disk, attempt = found.groups()
     instance = Instance(
         id=name,
         zone=zone or "",
@@ -62,12 +63,20 @@ def _observed(text: str) -> Event | None:
         health=_HEALTH[health],
         os_disk=disk or "",
     )
-    return Observed(int(at), instance)
+    return Observed(int(at), instance, _attempt(attempt))
 
 
 def _vanished(text: str) -> Event | None:
     found = _gone(text)
-    return None if found is None else Vanished(int(found[1]), found[2])
+    if found is None:
+        return None
+    at, instance, attempt = found.groups()
+    return Vanished(int(at), instance, _attempt(attempt))
+
+
+def _attempt(text: str | None) -> int | None:
+    """The attempt of what was asked for."""
+    return None if text is None else int(text)
 
 
 def _surveyed(text: str) -> Event | None:

@@ -1,4 +1,4 @@
-"""``python -m rollproof_checks.bench [step|run|roll|all] [--json]``: print the figures."""
+"""``python -m rollproof_checks.bench [step|run|roll|probe|all]``: print the figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import attrs
 
+from rollproof_checks.bench.probing import time_probes
 from rollproof_checks.bench.rolling import time_roll
 from rollproof_checks.bench.stepping import time_run, time_step
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Run the benchmarks, each in a process of its own."""
     parser = argparse.ArgumentParser(prog="rollproof_checks.bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=("all", "step", "run", "roll")
+        "what", nargs="?", default="all", choices=("all", "step", "run", "roll", "probe")
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per figure")
     parser.add_argument("--repeat", type=int, default=3, help="take the best of (3)")
@@ -54,6 +55,18 @@ def main() -> None:
             f"  {roll.swaps:.1f} s of swaps  {roll.ratio:.2f} times, {roll.batches} batches",
             {"figure": "roll", **attrs.asdict(roll), "ratio": roll.ratio},
         )
+    if options.what in ("all", "probe"):
+        for silent in (False, True):
+            probes = time_probes(1_000, silent=silent)
+            _say(
+                options.json,
+                f"probe {probes.size:>9,} {'silent ones' if silent else 'instances  '}"
+                f"  {probes.milliseconds:>9.2f} ms of processor time a probe"
+                f"  {probes.share:.0f} % of a core  {probes.late[1]:.2f} s late in round 2,"
+                f" {probes.late[-1]:.2f} s in round {len(probes.late)}"
+                f"  {probes.slowest:.2f} s the slowest",
+                {"figure": "probe", "silent": silent, **attrs.asdict(probes)},
+            )
 
 
 def _alone(measure: Callable[[int], T], size: int) -> T:

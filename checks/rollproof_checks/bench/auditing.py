@@ -101,4 +101,4 @@ def _answer(command: Command, fleet: dict[str, Instance]) -> Event:
         return Replaced(2, command.instance, command.attempt)
     seen = attrs.evolve(fleet[command.instance], version=TARGET, health=Health.HEALTHY)
     fleet[command.instance] = seen
-    return Observed(3, seen)
+    return Observed(3, seen, command.attempt)

@@ -77,7 +77,7 @@ def time_step(size: int) -> StepFigure:
     run, commands = step(run, Surveyed(1, 1, present, gone))
     assert len(commands) == size
     events: list[Event] = [Replaced(2, c.instance, c.attempt) for c in commands]
-    events += [Observed(3, _upgraded(fleet[c.instance])) for c in commands]
+    events += [Observed(3, _upgraded(fleet[c.instance]), c.attempt) for c in commands]
     gc.collect()
     gc.freeze()
     began = time.perf_counter()
@@ -129,7 +129,7 @@ def _answer(run: Run, command: Command, fleet: dict[str, Instance]) -> Event:
     if command.verb is Verb.REPLACE:
         return Replaced(2, command.instance, command.attempt)
     fleet[command.instance] = _upgraded(fleet[command.instance])
-    return Observed(3, fleet[command.instance])
+    return Observed(3, fleet[command.instance], command.attempt)
 
 
 def _upgraded(instance: Instance) -> Instance:

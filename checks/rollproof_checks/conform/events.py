@@ -55,6 +55,7 @@ ORDERS: Final[tuple[Event, ...]] = (
     Pause(AT),
     Resume(AT),
     Fault(AT, "why"),
+    Fault(AT, "a token", Cause.CREDENTIALS),
     Start(AT),
     Approve(AT),
 )
@@ -91,6 +92,7 @@ class Offers:
             attempt = known[name].attempt if name in known else 1
             for off in stale:
                 yield from self._reports(name, attempt + off)
+                yield from self._looked(name, known.get(name), attempt + off)
             yield from self._sighted(name, known.get(name))
             if name in known and self._setting.limits.deferral:
                 yield from self._approved(name)
@@ -165,6 +167,15 @@ class Offers:
             lambda: (Vanished(AT, name), *(Observed(AT, i) for i in self._sights(name, where))),
         )
 
+    def _looked(self, name: str, seat: Seat | None, attempt: int) -> tuple[Offered, ...]:
+        """Every answer to a watch.  Where it stands is told only of what is settled, of
+        which an answer says nothing: one place will do."""
+        where = self._where(seat)[-1:]
+        return self._once(
+            ("looks", name, where, attempt),
+            lambda: (Observed(AT, i, attempt) for i in self._sights(name, where)),
+        )
+
     def _where(self, seat: Seat | None) -> tuple[Place, ...]:
         """Where an instance may be seen."""
         if seat is None or self._setting.moving:
@@ -210,7 +221,7 @@ def just_started(limits: Limits[int]) -> Counts[int]:
 
 
 def _reports(name: str, attempt: int) -> tuple[Event, ...]:
-    """Every report that bears an attempt number."""
+    """Every report that bears an attempt number, but for the looks."""
     return (
         Replaced(AT, name, attempt),
         ReplaceFailed(AT, name, attempt, "why"),
@@ -218,6 +229,10 @@ def _reports(name: str, attempt: int) -> tuple[Event, ...]:
         RestoreFailed(AT, name, attempt, "why"),
         *(
             Overdue(AT, verb, name, attempt)
+            for verb in (Verb.REPLACE, Verb.WATCH, Verb.RESTORE)
+        ),
+        *(
+            Vanished(AT, name, attempt, verb)
             for verb in (Verb.REPLACE, Verb.WATCH, Verb.RESTORE)
         ),
     )

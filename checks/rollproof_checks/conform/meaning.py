@@ -3,8 +3,9 @@ then knows of each instance.
 
 The table says which rows there are and when; not which report may cause which.  That is
 written down here once more, from the requirements and not from `rollproof.step`: what is
-late, repeated or about another life of the instance means nothing (S13), a provider's
-word is no success (S9), a failed instance that heals stays failed (S4).
+late, repeated or about another life of the instance means nothing (S13), nor does what
+nobody asked for, said of an instance in flight; a provider's word is no success (S9), a
+failed instance that heals stays failed (S4).
 """
 
 from __future__ import annotations
@@ -68,14 +69,20 @@ def meaning(run: Run, known: Seats, event: Event) -> Meaning | None:
     if state in TERMINAL:
         return NOTHING
     if isinstance(event, Fault):
-        return NOTHING if run.counts.stop else Meaning(("fault",), {})
+        expired = event.cause is Cause.CREDENTIALS
+        row = "fault_credentials" if expired else "fault"
+        return NOTHING if run.counts.stop else Meaning((row,), {})
     if isinstance(event, Shut | Reopen):
         closes = isinstance(event, Shut)
         row = "shut" if closes else "reopen"
         return Meaning((row,), {}) if run.counts.shut != closes else NOTHING
     if isinstance(event, Observed):
-        return _told(run, known, (event.instance,), ())
+        if event.attempt is None:
+            return _told(run, known, (event.instance,), ())
+        return _watched(run.charter.target, known, event.instance, event.attempt)
     if isinstance(event, Vanished):
+        if not _may_vanish(known.get(event.instance), event):
+            return NOTHING
         return _told(run, known, (), (event.instance,))
     if isinstance(event, Surveyed):
         if not _asked(run) or event.attempt != run.surveys:
@@ -201,7 +208,7 @@ def _seen(
         seat = seat or Seat(-1, place, phase, version, None, 1, free)
         return _moved(seat, place)._replace(phase=phase, seen=version)
     if seat.phase in FLYING:
-        return _seen_flying(target, seat, instance, rows)
+        return seat  # only an answer says how it fares
     seat = _moved(seat, place)._replace(seen=version)
     kind, side = seat.phase.rsplit("_", 1)
     if kind in ("pending", "skipped"):
@@ -216,19 +223,46 @@ def _seen(
     return seat._replace(phase=f"{kind}_{_side(well)}")
 
 
-def _seen_flying(target: str, seat: Seat, instance: Instance, rows: list[str]) -> Seat:
-    if seat.phase in ("replacing", "restoring"):
-        return seat  # its disk is changing: nothing that is seen now says how it will be
-    seat = seat._replace(seen=instance.version)
-    if instance.health is not Health.HEALTHY:
-        return seat
-    if seat.phase == "awaiting" and instance.version == target:
-        rows.append("succeed")
-        return seat._replace(phase="upgraded_healthy")
-    if seat.phase == "recovering" and is_back(seat, target):
-        rows.append("recovered")
-        return seat._replace(phase="restored_healthy")
-    return seat
+def _watched(target: str, known: Seats, instance: Instance, attempt: int) -> Meaning:
+    """What the answer to a watch means: nothing, unless it is the one that is open."""
+    seat = known.get(instance.id)
+    if seat is None:
+        return NOTHING
+    version, healthy = instance.version, instance.health is Health.HEALTHY
+    match seat.phase, attempt - seat.attempt:
+        case "awaiting", 0:
+            if not healthy or version != target:
+                return NOTHING
+            row, seat = "succeed", seat._replace(phase="upgraded_healthy", seen=target)
+        case "recovering", 1:
+            seat = seat._replace(seen=version)
+            if not healthy or not is_back(seat, target):
+                return Meaning((), {instance.id: seat})
+            row, seat = "recovered", seat._replace(phase="restored_healthy")
+        case _:
+            return NOTHING
+    return Meaning((row,), {instance.id: seat})
+
+
+def _may_vanish(seat: Seat | None, event: Vanished) -> bool:
+    """Whether it is the answer to the command that is open about an instance in flight;
+    or was not asked for, and there is none."""
+    if seat is None:
+        return False
+    wanted = _OPEN.get(seat.phase)
+    if wanted is None:
+        return event.attempt is None
+    verb, back = wanted
+    return (event.verb, event.attempt) == (verb, seat.attempt + back)
+
+
+_OPEN: Final = {
+    "replacing": (Verb.REPLACE, 0),
+    "awaiting": (Verb.WATCH, 0),
+    "restoring": (Verb.RESTORE, 0),
+    "recovering": (Verb.WATCH, 1),
+}
+"""Which command is open about an instance, and how far its number is beyond its life's."""
 
 
 def _moved(seat: Seat, place: Place) -> Seat:

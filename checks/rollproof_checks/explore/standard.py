@@ -34,7 +34,7 @@ READ_LATE: Final = Bound(
     " smaller models",
 )
 ONE_CAUSE: Final = Bound(
-    rows=("cancel", "opt_out", "fault"),
+    rows=("cancel", "opt_out", "fault*"),
     why="a cause recorded in a batch only takes rows away; it would double the states, and"
     " is in the smaller models",
 )
@@ -70,7 +70,7 @@ NOTHING_WITHHELD: Final = Waiver(
     why="the policy wants no approvals",
 )
 NOBODY_INTERFERES: Final = Bound(
-    rows=("pause", "opt_out", "fault", "force", "shut"),
+    rows=("pause", "opt_out", "fault*", "force", "shut"),
     why="holds, and causes that end a run as a cancel does, are in the smaller models",
 )
 STAYS: Final = Waiver(

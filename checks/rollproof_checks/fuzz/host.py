@@ -40,6 +40,7 @@ from rollproof.errors import InvalidFields, NothingRunning, RunActive
 from rollproof.events import (
     Cancel,
     Event,
+    Observed,
     Overdue,
     Pause,
     Replaced,
@@ -48,6 +49,7 @@ from rollproof.events import (
     RestoreFailed,
     Resume,
     Surveyed,
+    Vanished,
 )
 from rollproof.fleet import Health, Instance
 from rollproof.host import EmbeddedHost
@@ -82,6 +84,11 @@ STRIKES = [
     "be protected no more",
     "be spoiled",
 ]
+REPORTS = (
+    *(Replaced, ReplaceFailed, Restored, RestoreFailed),
+    *(Overdue, Surveyed, Observed, Vanished),
+)
+"""What may come late, or once more."""
 PATIENCE = 3 * 3600
 """Virtual seconds within which a run must end once the faults have ceased."""
 
@@ -223,11 +230,10 @@ class HostMachine(RuleBasedStateMachine):
         active = self._outside.active_run(SET)
         if active is None:
             return
-        kinds = (Replaced, ReplaceFailed, Restored, RestoreFailed, Overdue, Surveyed)
         reports = [
             recorded.event
             for recorded in self._outside.events(active.charter.run)
-            if isinstance(recorded.event, kinds)
+            if isinstance(recorded.event, REPORTS)
         ]
         if reports:
             self._post(reports[which % len(reports)], away=away)

@@ -17,6 +17,7 @@ from rollproof.journal import Journal
 from rollproof.run import Run, expects, new_run
 from rollproof.states import TERMINAL, Cause, State, View
 from rollproof.step import trace
+from rollproof_checks.fuzz.stage import FLYING
 
 THRESHOLDS = (Cause.FLEET_UNHEALTHY, Cause.UPGRADED_UNHEALTHY)
 CLAIMS = ("begin_healthy", "begin_unhealthy", "claim_healthy", "claim_unhealthy")
@@ -82,7 +83,6 @@ class RecordJudge:
             if not phase.startswith(("pending", "skipped"))
         )
         lost = attempted - others["upgraded_healthy"] - others["indeterminate"]
-        flying = ("replacing", "awaiting", "restoring", "recovering")
 
         assert len(names) == len(batch), "R4.2: an instance is in a batch once"
         assert self.run.cause is Cause.NONE, "S8: nothing is touched after cancel"
@@ -92,7 +92,7 @@ class RecordJudge:
         assert 100 * lost <= limits.max_unhealthy_upgraded * attempted, "R4.4"
         room = limits.max_unhealthy * whole // 100
         assert len(batch) == 1 or healthy == 0 or ill + healthy <= room, "S6: headroom"
-        assert not any(others[phase] for phase in flying), "S5: one batch at a time"
+        assert not any(others[phase] for phase in FLYING), "S5: one batch at a time"
         if not charter.cross_zone:
             assert len({self._zones[name] for name in names}) == 1, "R4.2: one zone"
         assert {command.version for command in batch} == {charter.target}, "S10"

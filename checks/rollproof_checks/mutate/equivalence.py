@@ -39,7 +39,7 @@ EXPLORED: Final = (PAIR, APPROVALS, ROLLBACK, BREACH, BATCHES)
 _SETTLED: Final = Bound(
     rows=(
         *("appear_*", "vanish_*", "exempt_*", "enlist_*"),
-        *("pause", "opt_out", "fault", "shut"),
+        *("pause", "opt_out", "fault*", "shut"),
     ),
     why="membership, holds and the window are in the fleets of up to three",
 )

@@ -174,7 +174,7 @@ class _World:
                 return Replaced(at, name, attempt)
             case Verb.WATCH if command.version != target or name not in self.broken:
                 seen = Instance(id=name, version=command.version, health=Health.HEALTHY)
-                return Observed(at, seen)
+                return Observed(at, seen, attempt)
             case Verb.RESTORE if self._heals:
                 return Restored(at, name, attempt)
             case Verb.RESTORE:

@@ -18,6 +18,25 @@ def read_json(path: Path, missing: Any) -> Any:
         return missing
 
 
+def read_start(path: Path, most: int) -> bytes:
+    """The first bytes of a regular file. Raises OSError.
+
+    Never waits: what another program put there may be a pipe that nobody writes to.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(f"{path} is no regular file")
+        return file.read(most)
+
+
+def read_end(path: Path, most: int) -> bytes:
+    """The last bytes of a file. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read(most)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace the file in one rename. Callers hold a lock, so one fresh name will do."""
     fresh = path.with_name(f".{path.name}.new")
@@ -54,6 +73,24 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_EX)
         path.stat()
         yield
+
+
+@contextmanager
+def locked_if_free(path: Path) -> Iterator[bool]:
+    """The same lock without waiting: whether it was got. False when the folder is gone."""
+    try:
+        file = path.open("a")
+    except FileNotFoundError:
+        yield False
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.stat()
+        except (BlockingIOError, FileNotFoundError):
+            yield False
+        else:
+            yield True
 
 
 def flush(tree: Path) -> None:

@@ -23,8 +23,11 @@ Unknown is not success
 Data disks stay
     Neither coroutine touches a data disk (R1.2).
 The previous disk stays
-    After ``replace`` the disk that was there before is kept until the next replace
-    with another key, so that ``restore`` can bring it back (R4.3).
+    After ``replace`` the disk that was there before is kept at least until the run has
+    ended, so that ``restore`` can bring it back (R4.3).  After that it is kept as long as
+    the set declares (``timeouts.keep_previous_disk``), by default until the next replace
+    with another key.  A restore that comes too late raises `OperationFailed`, which says
+    when and why the disk went.
 Observed means observed
     ``Instance.version`` is read off the running instance, never remembered from a
     command (S9).  What cannot be read is ``None``; health that cannot be told is

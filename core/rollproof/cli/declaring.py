@@ -22,7 +22,7 @@ version = "latest"   # or one version, such as "1.2.0"
 # Where the word of the application comes from.  Without this table an instance is
 # healthy when its process runs and its extensions have succeeded.
 [health]
-kind = "http"        # or "tcp", which has no path
+kind = "http"        # or "tcp", which has no path; or "extension": docs/scale-set.md
 port = 8080
 path = "/health"
 interval = "PT1S"    # between two looks

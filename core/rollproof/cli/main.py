@@ -120,6 +120,18 @@ def run(options: Options, scale_set: str, to: str | None, rollback: bool | None)
 
 @cli.command()
 @common
+@click.argument("run_name", metavar="RUN")
+@click.option("--dry-run", is_flag=True, help="Show what it would do; nothing is touched.")
+@click.pass_obj
+def rollback(options: Options, run_name: str, dry_run: bool) -> int:
+    """Take a run that has ended back: its instances get their old disks."""
+    from rollproof.cli import running
+
+    return running.rollback(options, run_name, dry_run)
+
+
+@cli.command()
+@common
 @click.argument("name", metavar="SET|RUN")
 @click.pass_obj
 def status(options: Options, name: str) -> int:
@@ -351,6 +363,30 @@ def local_list(options: Options) -> int:
     from rollproof.cli import local as body
 
     return body.list_(options)
+
+
+@local.command("logs")
+@common
+@click.argument("scale_set", metavar="SET")
+@click.argument("instance")
+@click.argument("step", required=False)
+@click.pass_obj
+def local_logs(options: Options, scale_set: str, instance: str, step: str | None) -> int:
+    """Show what custom data and extensions wrote on the disks of INSTANCE."""
+    from rollproof.cli import disks
+
+    return disks.logs(options, scale_set, instance, step)
+
+
+@local.command("gc")
+@common
+@click.argument("scale_set", metavar="[SET]", required=False)
+@click.pass_obj
+def local_gc(options: Options, scale_set: str | None) -> int:
+    """Remove previous disks that were kept as long as their set declares."""
+    from rollproof.cli import disks
+
+    return disks.gc(options, scale_set)
 
 
 @local.command("destroy")

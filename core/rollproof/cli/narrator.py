@@ -32,6 +32,10 @@ class Narrator:
     def after_start(self, run: Run) -> None:
         """A run begins."""
         back = "gets its old disk back" if run.charter.limits.rollback else "keeps its new disk"
+        if undo := run.charter.undo:
+            name = f"run {run.charter.run}"
+            self._say(f"{name}: {run.charter.scale_set} takes {undo.run} back", False)
+            return
         self._say(
             f"run {run.charter.run}: {run.charter.scale_set} goes to {run.charter.target}; "
             f"an instance that fails {back}",

@@ -68,6 +68,7 @@ def status_json(status: RunStatus) -> dict[str, Any]:
         "deferred": status.deferred,
         "started_by": status.started_by.value,
         "target": status.target,
+        "undoes": status.undoes or None,
         "started_at": instant(status.started_at),
         "last_action_at": instant(status.last_action_at),
         "ended_at": instant(status.ended_at),

@@ -30,6 +30,22 @@ def run(options: Options, scale_set: str, to: str | None, rollback: bool | None)
     )
 
 
+def rollback(options: Options, run_name: str, dry_run: bool) -> int:
+    """Take a run back, showing it, or say what that would do."""
+    if dry_run:
+        from rollproof.cli.asking import plan_json, plan_text
+
+        with Installation(options.place) as here:
+            planned = here.plan_rollback(run_name)
+        answer(options, plan_json(planned), plan_text(planned))
+        return 0
+    with Installation(options.place) as here:
+        scale_set = here.set_of(run_name)
+    return _shown(
+        options, scale_set, lambda here, display: here.rollback(run_name, audience=display)
+    )
+
+
 def watch(options: Options, scale_set: str) -> int:
     """Look on."""
     return _shown(

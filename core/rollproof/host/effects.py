@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from rollproof.adapters.provider import Provider
@@ -27,6 +28,7 @@ from rollproof.events import (
     Vanished,
 )
 from rollproof.fleet import Instance
+from rollproof.host.rhythm import Rhythm
 from rollproof.images import ImageVersion
 from rollproof.ledger import news
 from rollproof.run import Run
@@ -80,7 +82,7 @@ async def _survey(setting: Setting, provider: Provider, run: Run, command: Comma
         fleet = await provider.observe()
         if len({instance.id for instance in fleet}) != len(fleet):
             raise OutcomeUnknown("", "the provider named an instance twice")
-        return fleet
+        return [run.charter.read(instance) for instance in fleet]
 
     fleet = await _insist(setting, command.key(name), look)
     present, gone = news(setting.current(name).ledger, run.charter.target, fleet)
@@ -88,11 +90,17 @@ async def _survey(setting: Setting, provider: Provider, run: Run, command: Comma
 
 
 async def _replace(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
-    name, key = run.charter.run, command.key(run.charter.run)
-    version = ImageVersion.parse(run.charter.target)
+    name, key, undo = run.charter.run, command.key(run.charter.run), run.charter.undo
     instance, attempt = command.instance, command.attempt
+    replace: Callable[[], Awaitable[None]]
+    if undo is None:
+        version = ImageVersion.parse(run.charter.target)
+        replace = partial(provider.replace, key, instance, version)
+    else:
+        replace = partial(provider.restore, key, instance, undo.key(instance))
+
     try:
-        await _insist(setting, key, lambda: provider.replace(key, instance, version))
+        await _insist(setting, key, replace)
     except OperationFailed as error:
         outcome: Event = ReplaceFailed(setting.now(), instance, attempt, error.why)
     else:
@@ -122,15 +130,16 @@ async def _watch(setting: Setting, provider: Provider, run: Run, command: Comman
         return next((one for one in seen if one.id == command.instance), None)
 
     last: Instance | None = None
+    rhythm = Rhythm(run.charter.look / 1000)
     while True:
         seen = await _insist(setting, command.key(name), look)
         if seen is None:
-            setting.report(name, Vanished(setting.now(), command.instance))
+            setting.report(name, Vanished(setting.now(), command.instance, command.attempt))
             return
         if seen != last:
             last = seen
-            setting.report(name, Observed(setting.now(), last))
-        await asyncio.sleep(run.charter.look / 1000)
+            setting.report(name, Observed(setting.now(), last, command.attempt))
+        await rhythm.beat()
 
 
 async def _wait(_: Setting, __: Provider, ___: Run, ____: Command) -> None:

@@ -2,8 +2,9 @@
 
 A turn works in every event that has arrived, for every run, and is one transaction.
 Effects of a turn begin after its commit; a command that a crash left without an outcome
-is issued again, with the same key, when the next host starts.  Deadlines are stored as
-absolute times, so a host that was away for an hour knows at once what is overdue.
+is issued again, with the same key, when the next host starts.  Deadlines are absolute
+times; one that is resumed is put off by the time in which nobody hosted (see
+`rollproof.run.resumed`), and the next turn of its run records it so.
 
 `start`, `post` and `status` only touch the journal, so any process may call them while
 another one serves.
@@ -29,7 +30,7 @@ from rollproof.events import Event, Overdue, Start, Surveyed
 from rollproof.host.effects import carry_out
 from rollproof.journal import Journal, Post, Replay, Turned
 from rollproof.journal.journal import RunRecord
-from rollproof.run import Run, expects
+from rollproof.run import Run, expects, resumed
 from rollproof.states import TERMINAL, State
 from rollproof.status import RunStatus, describe
 from rollproof.step import trace
@@ -74,6 +75,9 @@ class _Hosted:
     open: dict[str, Command] = attrs.Factory(dict)
     by_instance: dict[str, set[str]] = attrs.Factory(lambda: defaultdict(set))
     effects: dict[str, asyncio.Task[None]] = attrs.Factory(dict)
+    put_off: bool = False
+    """Whether ``open`` has other deadlines than the journal: it was resumed, and no turn
+    of the run was recorded since."""
 
     def opened(self, key: str, command: Command) -> None:
         self.open[key] = command
@@ -95,6 +99,8 @@ class _Work:
     turn: list[Turned] = attrs.Factory(list)
     refused: list[tuple[Post, str]] = attrs.Factory(list)
     runs: dict[str, Run] = attrs.Factory(dict)
+    put_off: list[tuple[str, Command]] = attrs.Factory(list)
+    """Commands, by run, whose deadlines are to be recorded anew."""
     opened: dict[str, dict[str, Command]] = attrs.Factory(lambda: defaultdict(dict))
 
 
@@ -227,22 +233,24 @@ class EmbeddedHost:
         posts = self._journal.posts()  # before the runs: none is for a run not seen yet
         for record in self._journal.open_runs():
             if record.charter.run not in self._hosted:
-                self._adopt(record.charter)
+                self._adopt(record)
         for post in posts:
             if post.id not in self._queued_posts:
                 self._queued_posts.add(post.id)
                 self._queue.append((post.run, post.event, post))
 
-    def _adopt(self, charter: Charter) -> None:
+    def _adopt(self, record: RunRecord) -> None:
         """Bring a run back from the journal and issue again what has no outcome."""
+        charter, now = record.charter, self._clock()
         replay = Replay(self._journal, charter.run)
         replay.catch_up()
         hosted = _Hosted(replay.run, self._provider_of(charter.scale_set))
         self._hosted[charter.run] = hosted
         for command in self._journal.outbox(charter.run):
-            self._issue(hosted, command)
+            self._issue(hosted, resumed(charter, command, record.last_at, now))
+        hosted.put_off = bool(hosted.open)
         if replay.run.state is State.IDLE:
-            self._queue.append((charter.run, Start(self._clock()), None))
+            self._queue.append((charter.run, Start(now), None))
 
     # -- turns
 
@@ -268,6 +276,8 @@ class EmbeddedHost:
                 if post is not None:
                     work.refused.append((post, str(error)))
                 continue
+            if hosted.put_off and name not in work.runs:
+                work.put_off.extend((name, command) for command in hosted.open.values())
             opened = work.opened[name]
             opened.update((command.key(name), command) for command in commands)
             closed = tuple(self._closed_by(event, after, hosted, opened))
@@ -281,7 +291,7 @@ class EmbeddedHost:
     def _commit(self, work: _Work) -> None:
         if work.turn or work.refused:
             self._checkpoint("before commit")
-            self._journal.record(work.turn, work.refused)
+            self._journal.record(work.turn, work.refused, work.put_off)
             self._checkpoint("after commit")
             self._queued_posts -= {turned.post for turned in work.turn if turned.post}
             self._queued_posts -= {post.id for post, _ in work.refused}
@@ -302,6 +312,7 @@ class EmbeddedHost:
         """Make the committed turn the present, and begin its effects."""
         for name, run in work.runs.items():
             self._hosted[name].run = run
+            self._hosted[name].put_off = False
         for turned in work.turn:
             hosted = self._hosted[turned.after.charter.run]
             for key in turned.closed:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import attrs
 
-from rollproof.adapters.local import LocalFleet, Member
-from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
+from rollproof.adapters.local import DiskLog, LocalFleet, Member, Removed
+from rollproof.errors import InvalidFields, Problem, UnknownScaleSet, closest
 from rollproof.fleet import Health, Instance
 from rollproof.images import ImageVersion
 from rollproof.installation.sets import Sets
@@ -104,6 +104,27 @@ class Fleets:
 
         return self._with(name, view)
 
+    def logs(self, name: str, instance: str, step: str | None) -> tuple[DiskLog, ...]:
+        """What provisioning did, disk by disk, in all steps or in one.
+
+        Raises UnknownInstance, and InvalidFields when no disk knows the step.
+        """
+
+        async def logs(fleet: LocalFleet) -> tuple[DiskLog, ...]:
+            _require(fleet)
+            return fleet.logs(instance)
+
+        found = self._with(name, logs)
+        return found if step is None else _of_step(found, step)
+
+    def sweep(self, name: str) -> tuple[Removed, ...]:
+        """Remove the previous disks that were kept long enough; none without a fleet."""
+
+        async def sweep(fleet: LocalFleet) -> tuple[Removed, ...]:
+            return await fleet.sweep() if _exists(fleet) else ()
+
+        return self._with(name, sweep)
+
     def destroy(self, name: str) -> None:
         """End every process and remove every disk."""
         self._with(name, LocalFleet.destroy)
@@ -146,3 +167,26 @@ def _require(fleet: LocalFleet) -> None:
         fix=f"Create one: rollproof local create {name}",
     )
     raise InvalidFields((problem,))
+
+
+def _of_step(found: tuple[DiskLog, ...], step: str) -> tuple[DiskLog, ...]:
+    """What the disks say of one step. An extension may be named custom-data, too."""
+    ran = [each for disk in found for each in disk.steps]
+    known = tuple(dict.fromkeys(each.step for each in ran))
+    if step not in known:
+        step = next((each.step for each in ran if each.name == step), step)
+    if step not in known:
+        near = closest(step, known)
+        problem = Problem(
+            field="step",
+            value=repr(step),
+            bound=f"a step that ran: {', '.join(known) or 'none did'}",
+            requirement="R1.2",
+            fix=f"Did you mean {near}?" if near else "",
+        )
+        raise InvalidFields((problem,))
+    only = (
+        attrs.evolve(disk, steps=tuple(each for each in disk.steps if each.step == step))
+        for disk in found
+    )
+    return tuple(disk for disk in only if disk.steps)

@@ -13,12 +13,11 @@ import contextlib
 import attrs
 
 from rollproof.adapters.local import LocalFleet
-from rollproof.errors import HomeInUse
+from rollproof.errors import HomeInUse, NotFound
 from rollproof.events import Observed
 from rollproof.fleet import Health
 from rollproof.host import EmbeddedHost, Home, HomeLock, status_of, wall_clock
 from rollproof.host.embedded import POLL
-from rollproof.installation.diagnosis import diagnose
 from rollproof.installation.following import Audience, Follower, Happening
 from rollproof.installation.interrupts import interrupts
 from rollproof.installation.keeper import Keeper
@@ -33,6 +32,8 @@ NOBODY = "hosted by nobody: `rollproof run` goes on with it"
 ASK = 1.0
 """Seconds between two questions to an unhealthy instance."""
 ASKED_AT_ONCE = 8
+ILL = (Health.UNHEALTHY, Health.UNKNOWN)
+"""What an instance is asked about."""
 TICK = 0.25
 """Seconds between two looks at the clock by those who follow."""
 
@@ -159,7 +160,7 @@ class Waiting:
 
         self._latest = turned.after
         match turned.event:
-            case Observed(instance=seen) if seen.health is Health.UNHEALTHY:
+            case Observed(instance=seen) if seen.health in ILL:
                 if seen.id not in self._questions and len(self._questions) < ASKED_AT_ONCE:
                     self._questions[seen.id] = asyncio.create_task(self._ask(seen.id))
             case _:
@@ -169,12 +170,11 @@ class Waiting:
         """Ask an unhealthy instance what is wrong, for people to read, as long as the run
         gives it time."""
         fleet = self._fleet(self._latest.charter.scale_set)
-        source = fleet.scale_set.health
-        hosts = [member.address for member in fleet.declared() if member.id == instance]
-        while source and hosts and self._latest.ledger.phase_of(instance) == "awaiting":
-            if answer := await diagnose(source, hosts[0]):
-                self._audience.finds(instance, answer)
-            await asyncio.sleep(ASK)
+        with contextlib.suppress(NotFound):  # it vanished
+            while self._latest.ledger.phase_of(instance) == "awaiting":
+                if answer := await fleet.words(instance):
+                    self._audience.finds(instance, answer)
+                await asyncio.sleep(ASK)
         del self._questions[instance]
 
     def _fleet(self, name: str) -> LocalFleet:

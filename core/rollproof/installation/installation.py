@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.store import ImageStore
-from rollproof.charter import draw_up
+from rollproof.charter import Charter, draw_up
 from rollproof.errors import RunActive
 from rollproof.events import Approve, Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
@@ -26,9 +27,10 @@ from rollproof.installation.scheduling import Scheduling
 from rollproof.installation.serving import Notice, Serving
 from rollproof.installation.sets import Sets
 from rollproof.installation.terms import name_of_run, target_of
-from rollproof.journal import Journal
+from rollproof.journal import Journal, Replay
 from rollproof.moments import span_ms
 from rollproof.plan import Plan, plan
+from rollproof.rollback import draw_up_rollback
 from rollproof.scheduler import Decision
 from rollproof.status import RunStatus
 
@@ -131,9 +133,44 @@ class Installation:
             self._schedule.check_not_stopped()
             target = target_of(declared, self._images, to)
             self._fleets.require(scale_set)
+            self._fleets.sweep(scale_set)
             name = name_of_run(scale_set, self._runs.number(scale_set))
             run = self._runs.open(draw_up(declared, target, run=name, rollback=rollback))
         return asyncio.run(self._waiting(run, audience).alive())
+
+    def rollback(self, run: str, *, audience: Audience | None = None) -> Ended:
+        """Give every instance that a run upgraded the disk back that it had before (N7), and
+        return as `run` does: itself a run, which keeps the batch bound and the headroom.
+
+        A rollback of that run that is under way is gone on with.  Raises UnknownRun,
+        RunActive while that run, or another of its set, is under way, NothingToUndo,
+        AllStopped (N6).
+        """
+        under_way = self._runs.rollback_of(run)
+        if under_way is None:
+            self._schedule.check_not_stopped()
+            charter = self._rollback_of(run)
+            self._fleets.require(charter.scale_set)
+            under_way = self._runs.open(charter)
+        return asyncio.run(self._waiting(under_way, audience).alive())
+
+    def set_of(self, run: str) -> str:
+        """The scale set of a run.  Raises UnknownRun."""
+        return self._journal.run(self._runs.named(run)).charter.scale_set
+
+    def plan_rollback(self, run: str) -> Plan:
+        """What a rollback of a run would do, before anything is touched (N3, N7).  Raises
+        UnknownRun, RunActive, NothingToUndo."""
+        charter = self._rollback_of(run)
+        return plan(charter, self._fleets.observe(charter.scale_set))
+
+    def _rollback_of(self, run: str) -> Charter:
+        record = self._journal.run(self._runs.named(run))
+        name = record.charter.scale_set
+        replay = Replay(self._journal, record.charter.run)
+        replay.catch_up()
+        new = name_of_run(name, self._runs.number(name))
+        return draw_up_rollback(self.scale_set(name), replay.run, run=new)
 
     def status(self, name: str) -> RunStatus | None:
         """The latest run of a set, or the run of this id (R7.1); None when the set never
@@ -267,10 +304,38 @@ class Installation:
     def destroy_local(self, scale_set: str) -> None:
         """End every process of the fleet and remove its disks; the declaration and the
         history stay.  Raises RunActive while a run is under way, UnknownScaleSet."""
+        self._check_idle(scale_set)
+        self._fleets.destroy(scale_set)
+
+    def logs_local(
+        self, scale_set: str, instance: str, step: str | None = None
+    ) -> tuple[DiskLog, ...]:
+        """What custom data and extensions wrote, and what became of them (R1.2): of the
+        current disk, the previous one, and the last ones that are gone.
+
+        Raises UnknownScaleSet, UnknownInstance, or InvalidFields for a step no disk knows.
+        """
+        return self._fleets.logs(scale_set, instance, step)
+
+    def gc_local(self, scale_set: str | None = None) -> dict[str, tuple[Removed, ...]]:
+        """Remove the previous disks that were kept as long as ``timeouts.keep_previous_disk``
+        says; by set, which. All sets by default, but for those with a run under way, which
+        may have to give a disk back (R4.3).
+
+        Raises RunActive for a named set with a run under way; UnknownScaleSet.
+        """
+        if scale_set is not None:
+            self.scale_set(scale_set)
+            self._check_idle(scale_set)
+            return {scale_set: self._fleets.sweep(scale_set)}
+        names = (each.name for each in self.scale_sets())
+        idle = [name for name in names if self._journal.active_run(name) is None]
+        return {name: self._fleets.sweep(name) for name in idle}
+
+    def _check_idle(self, scale_set: str) -> None:
         active = self._journal.active_run(scale_set)
         if active is not None:
             raise RunActive(scale_set, active.charter.run)
-        self._fleets.destroy(scale_set)
 
     # -- the parts
 

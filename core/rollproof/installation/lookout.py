@@ -229,7 +229,8 @@ def run_facts(record: RunRecord) -> RunFacts:
     charter, counts = record.charter, record.counts
     return RunFacts(
         run=charter.run,
-        target=ImageVersion.parse(charter.target),
+        target=None if charter.undo else ImageVersion.parse(charter.target),
+        takes_back=charter.undo.run if charter.undo else "",
         started_by=charter.started_by,
         opened_at=record.opened_at,
         ended_at=record.closed_at,

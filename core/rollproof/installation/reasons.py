@@ -17,7 +17,7 @@ from rollproof.events import (
     Vanished,
 )
 from rollproof.fleet import Health, Instance, PowerState
-from rollproof.health import HealthSource, HttpProbe
+from rollproof.health import HealthExtension, HealthSource, HttpProbe
 from rollproof.installation.following import Happening
 from rollproof.run import Run
 
@@ -101,7 +101,7 @@ class Reasons:
             case Overdue(at=at, instance=name) if "replace_failed" in happening.rows:
                 wait = span(happening.before.charter.replace_wait)
                 self._why[name] = (at, f"no word within {wait} that its disk was replaced")
-            case Vanished(instance=name):
+            case Vanished(instance=name) if happening.rows:
                 self._forget(name)
             case Surveyed():
                 self._surveyed(event, happening.after)
@@ -171,6 +171,9 @@ def probe_in_words(source: HealthSource | None) -> str:
         return ""
     if isinstance(source, HttpProbe):
         asked = f"GET {source.path} on port {source.port} must answer {source.expected_status}"
+    elif isinstance(source, HealthExtension):
+        place = source.file or f"GET {source.path} on port {source.port}"
+        return f" (health extension: {place} must report Healthy)"
     else:
         asked = f"port {source.port} must accept a connection"
     return f" (probe: {asked})"

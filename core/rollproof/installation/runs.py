@@ -61,13 +61,27 @@ class Runs:
         if "." not in name:  # in every run's name, and in no set's
             self._sets.get(name)
             return next(iter(self._journal.history(name)), None)
+        return self._journal.run(self.named(name))
+
+    def named(self, name: str) -> str:
+        """The whole id of a run, which may leave out what stands after its number.  Raises
+        UnknownRun."""
         try:
-            return self._journal.run(name)
+            return self._journal.run(name).charter.run
         except UnknownRun as error:
             short = [run for run in error.known if run.rpartition("-")[0] == name]
             if len(short) != 1:
                 raise
-            return self._journal.run(short[0])
+            return short[0]
+
+    def rollback_of(self, name: str) -> str | None:
+        """The run under way that takes this one back.  Raises UnknownRun."""
+        undone = self._journal.run(self.named(name)).charter
+        active = self._journal.active_run(undone.scale_set)
+        undo = None if active is None else active.charter.undo
+        if active is None or undo is None or undo.run != undone.run:
+            return None
+        return active.charter.run
 
     def history(self, scale_set: str, *, everything: bool) -> tuple[RunRecord, ...]:
         """The runs of a set, newest first (R7.1).  Raises UnknownScaleSet."""

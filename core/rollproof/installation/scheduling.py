@@ -123,10 +123,11 @@ class Scheduling:
 
 
 def _is_held_against(facts: Facts) -> bool:
-    """Whether a run of this model ended without completing, and was not forgiven."""
+    """Whether a run of this model ended without completing, or was taken back, and was not
+    forgiven."""
     return any(
         run.ended_at is not None
-        and not run.completed
+        and (not run.completed or bool(run.takes_back))
         and run.opened_at >= facts.configured_at
         and (facts.retry_at is None or run.ended_at > facts.retry_at)
         for run in facts.runs

@@ -2,11 +2,18 @@
 
 A file that is not ours, is damaged, or was written by a newer rollproof is refused
 before SQLite is let near it, and never overwritten.
+
+A process may open a journal several times.  It must not read the file by itself while it
+has it open: the system drops all locks that a process has on a file when it closes any
+descriptor of it, and whoever closes the journal next would then take itself for the last
+and delete the write-ahead log that others still write.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,13 +104,53 @@ _LEAF = 13
 """Type of a page of a small table, as the list of the tables is in a new file."""
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False) -> Connection:
     """A connection to the journal at ``path``, created or migrated if need be.
 
     Raises `ForeignJournal`, `DamagedJournal`, `NewerJournal` or `JournalUnwritable`; the
     file is then as it was.
     """
-    _recognise(path)
+    with _opening:
+        if not _is_open_here(path):
+            _recognise(path)
+        connection = _connect(path, read_only=read_only)
+        connection.inode = _inode(path)
+        _open_here.add(connection)
+        return connection
+
+
+class Connection(sqlite3.Connection):
+    """A connection of which this module knows that it is open."""
+
+    inode: tuple[int, int] | None = None
+    """Device and number of the file."""
+
+    def close(self) -> None:
+        """Close it, and forget it."""
+        super().close()
+        _open_here.discard(self)
+
+
+_open_here: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
+"""The journals that this process has open."""
+_opening: Final = threading.Lock()
+"""Held while a file is recognised, opened and entered there."""
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_open_here(path: Path) -> bool:
+    inode = _inode(path)
+    return inode is not None and any(each.inode == inode for each in _open_here)
+
+
+def _connect(path: Path, *, read_only: bool) -> Connection:
     with explained(path):
         # Beside a write-ahead log the file itself may tell an older story; and a
         # connection that could write would work the log in before it is asked to.
@@ -116,12 +163,13 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _open(
     path: Path, mode: str, begin: Callable[[sqlite3.Connection, Path], None]
-) -> sqlite3.Connection:
+) -> Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
         timeout=10.0,
+        factory=Connection,
     )
     try:
         begin(connection, path)

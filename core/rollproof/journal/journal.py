@@ -301,9 +301,15 @@ class Journal:
 
     # -- turns
 
-    def record(self, turn: Sequence[Turned], refused: Sequence[tuple[Post, str]] = ()) -> None:
+    def record(
+        self,
+        turn: Sequence[Turned],
+        refused: Sequence[tuple[Post, str]] = (),
+        put_off: Sequence[tuple[str, Command]] = (),
+    ) -> None:
         """Commit one turn: all of it, or nothing.  ``refused`` are the posts that their
-        runs did not accept, and why.
+        runs did not accept, and why; ``put_off`` are open commands of the runs of this
+        turn whose deadlines have changed since a host resumed them.
 
         Raises `JournalUnwritable` when it cannot be committed; nothing of the turn may
         then be carried out.
@@ -311,6 +317,10 @@ class Journal:
         # Should the commit fail, what is known of the tails goes with it.
         tails, self._tails = self._tails, {}
         with self._transaction():
+            self._db.executemany(
+                "UPDATE outbox SET command = ? WHERE run = ? AND key = ?",
+                ((codec.command_text(c), run, _writable(c.key(run))) for run, c in put_off),
+            )
             for turned in turn:
                 self._record_one(turned, tails)
             self._db.executemany(

@@ -68,5 +68,6 @@ class Replay:
     def _departs(self, seq: int) -> DamagedJournal:
         return DamagedJournal(
             str(self._journal.path),
-            f"event {seq} of run {self.run.charter.run} is not what follows event {self._seq}",
+            f"event {seq} of run {self.run.charter.run} is not what follows event {self._seq}"
+            " by the rules of this version",
         )

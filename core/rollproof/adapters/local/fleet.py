@@ -3,10 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rollproof.adapters.local.machine import Machine
+from rollproof.adapters.diagnosis import diagnose
+from rollproof.adapters.local import logs, memory
+from rollproof.adapters.local.logs import DiskLog
+from rollproof.adapters.local.machine import Machine, Sight
 from rollproof.adapters.local.roster import Member
 from rollproof.adapters.local.scale_set import GRACE, LocalSet, at_once
-from rollproof.adapters.probe import Prober
+from rollproof.adapters.probe import Prober, wall_clock
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import (
     OperationFailed,
@@ -17,8 +20,9 @@ from rollproof.errors import (
     UnknownScaleSet,
 )
 from rollproof.fleet import Instance, PowerState, ScaleSet
-from rollproof.health import judge
+from rollproof.health import Health, judge
 from rollproof.images import ImageVersion
+from rollproof.streaks import Streak
 
 
 class LocalFleet(LocalSet):
@@ -32,10 +36,15 @@ class LocalFleet(LocalSet):
         *,
         folder: Path = Path(),
         grace: float = GRACE,
+        clock: Callable[[], int] = wall_clock,
     ) -> None:
-        """`folder` is where the set's document lies, and its relative paths begin."""
+        """`folder` is where the set's document lies, and its relative paths begin;
+        `clock` tells milliseconds since the Unix epoch."""
         super().__init__(root, scale_set, images, folder=folder, grace=grace)
-        self._prober = Prober(scale_set.health) if scale_set.health else None
+        self._clock = clock
+        self._prober: Prober | None = None
+        if scale_set.health is not None:
+            self._prober = Prober(scale_set.health, folder=folder, clock=clock)
 
     async def observe(self, instance: str | None = None) -> Sequence[Instance]:
         """The instances as they are now. Raises OutcomeUnknown when there is no fleet."""
@@ -60,6 +69,25 @@ class LocalFleet(LocalSet):
             await self._prober.aclose()
         await super().aclose()
 
+    def logs(self, instance: str) -> tuple[DiskLog, ...]:
+        """What provisioning did, disk by disk. Raises UnknownScaleSet, UnknownInstance."""
+        return logs.logs(self._machine(self._known().member(instance)).home)
+
+    async def words(self, instance: str) -> str:
+        """What an instance that is not healthy says of itself, for people; "" when it has
+        nothing to say. Raises UnknownScaleSet, UnknownInstance."""
+        member = self._known().member(instance)
+        machine = self._machine(member)
+        if failed := await self._threaded(logs.failed_step, machine.home):
+            return f"{failed.words} (rollproof local logs {self.scale_set.name} {instance})"
+        sight = await self._threaded(machine.see)
+        if self._prober is None or sight.power_state is not PowerState.RUNNING:
+            return ""
+        disk = machine.home.disks / sight.disk
+        return await diagnose(
+            self._prober, member.address, booted_at=sight.booted_at, disk=disk
+        )
+
     async def _command(self, instance: str, act: Callable[[Machine], None]) -> None:
         try:
             machine = self._machine(self._known().member(instance))
@@ -72,10 +100,11 @@ class LocalFleet(LocalSet):
             raise OutcomeUnknown(instance, f"{type(error).__name__}: {error}") from error
 
     async def _observe(self, member: Member) -> Instance:
-        sight = await self._threaded(self._machine(member).see)
-        application = None
-        if self._prober and sight.power_state is PowerState.RUNNING:
-            application = await self._prober.probe(member.address, sight.boot)
+        machine = self._machine(member)
+        sight = await self._threaded(machine.see)
+        now = self._clock()
+        answer = await self._ask(member, machine, sight)
+        health = await self._threaded(self._judged, machine, sight, answer, now)
         return Instance(
             id=member.id,
             zone=member.zone,
@@ -83,8 +112,30 @@ class LocalFleet(LocalSet):
             update_domain=member.update_domain,
             power_state=sight.power_state,
             version=sight.version,
-            health=judge(sight.power_state, sight.provisioned, application),
+            health=health,
             os_disk=sight.disk,
             data_disks=("data",),
             protected=member.protected,
         )
+
+    async def _ask(self, member: Member, machine: Machine, sight: Sight) -> Health | None:
+        if self._prober is None or sight.power_state is not PowerState.RUNNING:
+            return None
+        disk = machine.home.disks / sight.disk
+        return await self._prober.ask(member.address, booted_at=sight.booted_at, disk=disk)
+
+    def _judged(
+        self, machine: Machine, sight: Sight, answer: Health | None, now: int
+    ) -> Health:
+        """What the signals come to, with what is remembered of them (R5.1, R5.3)."""
+        source, least = self.scale_set.health, self.scale_set.timeouts.min_healthy_time
+
+        def judged(streak: Streak) -> tuple[Streak, Health]:
+            application = None
+            if source is not None and answer is not None:
+                streak = streak.heard(answer, source, now)
+                application = streak.verdict
+            health = judge(sight.power_state, sight.provisioned, application)
+            return streak.settled(health, least, now)
+
+        return memory.judged(machine.home, sight.boot, judged)

@@ -5,10 +5,13 @@
     instances/<id>/
         disks/os-<hash of key>/     OS disks: the current and the previous one
         os, previous                links to them
+        past/os-<hash of key>/      what disks that are gone said of themselves
+        gone.json                   when and why the previous disk was removed
         data/                       the data disk; nothing here ever touches it
         process.json                [pid, create time] of the server
         spent.json                  keys of the commands that are done
-        console.log                 what the server and the scripts wrote
+        health.json                 what is remembered of its health
+        console.log                 what the server wrote
         lock                        held by whoever commands the instance
 
 A reader sees a file or a link as it was or as it will be, never in between, so no
@@ -44,6 +47,16 @@ class Home:
         return self.path / "previous"
 
     @property
+    def past(self) -> Path:
+        """Folder of what disks that are gone said of themselves."""
+        return self.path / "past"
+
+    @property
+    def gone(self) -> Path:
+        """When and why the previous disk was removed; counts while there is no other."""
+        return self.path / "gone.json"
+
+    @property
     def data(self) -> Path:
         """The data disk."""
         return self.path / "data"
@@ -59,8 +72,13 @@ class Home:
         return self.path / "spent.json"
 
     @property
+    def health(self) -> Path:
+        """What is remembered of its health."""
+        return self.path / "health.json"
+
+    @property
     def console(self) -> Path:
-        """Output of the server and of the provisioning scripts."""
+        """Output of the server."""
         return self.path / "console.log"
 
     @property

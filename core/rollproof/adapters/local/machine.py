@@ -5,6 +5,7 @@ only what is missing, so it may be cut off at any instruction and given again.
 
     replace   current becomes previous | make disk | end processes | link | boot
     restore                              end processes | link | boot
+    sweep     reason | unlink previous | remove disk
 
 The current disk becomes the previous one before anything else, and a restore says which
 replace it undoes: whatever was cut off, it returns to the disk that served before that
@@ -12,19 +13,20 @@ replace, never to one from an earlier run.
 """
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 from attrs import frozen
 
 from rollproof.adapters.files import locked, point, pointed, read_json, write_json
-from rollproof.adapters.local import disks, process
+from rollproof.adapters.local import disks, process, reporting
 from rollproof.adapters.local.addresses import free
 from rollproof.adapters.local.layout import Home
 from rollproof.adapters.local.provision import Step, provision, provisioned
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import AddressInUse, OperationFailed
-from rollproof.health import PowerState
+from rollproof.health import HealthSource, PowerState
 from rollproof.images import ImageVersion
 
 REMEMBERED = 256  # keys of done commands; a late repetition of an older one is not expected
@@ -38,6 +40,8 @@ class Sight:
     """Whether its server runs."""
     boot: str
     """Tells one start of the server from the next."""
+    booted_at: int | None
+    """When it was started, in milliseconds since the Unix epoch; None when it is stopped."""
     version: str | None
     """Image version the running server was started from (S9)."""
     disk: str
@@ -64,6 +68,8 @@ class Machine:
     """Name of the image."""
     steps: tuple[Step, ...]
     """What runs on a new disk."""
+    source: HealthSource | None
+    """Where its health comes from."""
     grace: float
     """Seconds a server has to end after SIGTERM."""
 
@@ -97,11 +103,19 @@ class Machine:
             current = disks.stamp(pointed(self.home.os))
             if current is not None and current.key == undoes:
                 previous = pointed(self.home.previous)
-                if previous is None:
-                    raise OperationFailed(self.id, "it has no previous OS disk")
+                # Of disks one is kept: what was restored has none that was before it.
+                if previous in (None, pointed(self.home.os)):
+                    raise OperationFailed(self.id, disks.why_gone(self.home))
                 process.power_off(self.home, self.grace)
                 point(self.home.os, previous)
             self._finish(undoes, key)
+
+    def sweep(self, keep: timedelta) -> disks.Removed | None:
+        """Remove the previous disk if it was kept so long; which it was."""
+        with locked(self.home.lock):
+            removed = disks.expire(self.home, keep, datetime.now(UTC))
+            disks.prune(self.home)  # also what an earlier sweep was cut off from
+        return removed
 
     def see(self) -> Sight:
         """The instance as it is now."""
@@ -113,6 +127,7 @@ class Machine:
         return Sight(
             power_state=PowerState.RUNNING if running else PowerState.STOPPED,
             boot=f"{running.pid} {running.create_time()}" if running else "",
+            booted_at=round(1000 * running.create_time()) if running else None,
             version=mark.version if mark else None,
             disk=shown.name if shown else "",
             provisioned=provisioned(shown, self.steps),
@@ -146,12 +161,14 @@ class Machine:
             "ROLLPROOF_DATA_DIR": str(self.home.data),
             "ROLLPROOF_IMAGE_VERSION": mark.version if mark else "",
             "ROLLPROOF_PYTHON": sys.executable,
+            **reporting.told(self.source, disk, self.address),
         }
         running = process.server(self.home)
         if running is None or _disk_under(self.home, running) != disk:
             process.power_off(self.home, self.grace)  # workers and scripts of a dead server
             if not free(self.address, self.port):
                 raise AddressInUse(f"{self.address}:{self.port}")
+            reporting.clear(self.source, disk)
             process.start(self.home, disk, environment)
         else:
             process.record(self.home, running)  # the one who started it may not have got there

@@ -28,13 +28,18 @@ DEAF = {signal.SIGPIPE, signal.SIGXFSZ}  # Python ignores these; its children mu
 
 
 def spawn(
-    home: Home, argv: Sequence[str], folder: Path, environment: Environment
+    home: Home,
+    argv: Sequence[str],
+    folder: Path,
+    environment: Environment,
+    output: Path | None = None,
 ) -> psutil.Process:
-    """Start a process of the instance in a session of its own, writing to the console.
+    """Start a process of the instance in a session of its own, writing to the end of the
+    output, by default the console.
 
     The shell enters the folder and becomes the program, keeping its process id; a
-    program that cannot be executed thus leaves its reason on the console and exits
-    with 126 or 127.
+    program that cannot be executed thus leaves its reason there and exits with 126 or
+    127.
     """
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
@@ -43,7 +48,7 @@ def spawn(
         {**os.environ, **environment, MARK: str(home.path)},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(home.console), append, 0o644),
+            (os.POSIX_SPAWN_OPEN, 1, str(output or home.console), append, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,

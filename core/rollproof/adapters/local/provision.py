@@ -3,17 +3,21 @@
 Like a machine that boots: the server comes up, then the custom-data script runs, then
 the extensions in their order, each only after those it names have succeeded, all of
 them after custom data. What became of each step is kept on the disk itself, so a disk
-that is brought back brings its own result along. A step that was under way when the
-controller died is ended and run again.
+that is brought back brings its own result along; so is the end of what each step
+wrote (`outputs`). A step that was under way when the controller died is ended and run
+again.
 """
 
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from attrs import frozen
+from attrs import asdict, frozen
 
 from rollproof.adapters.files import read_json, write_json
+from rollproof.adapters.local import outputs
 from rollproof.adapters.local.layout import Home
 from rollproof.adapters.local.marks import STEP
 from rollproof.adapters.local.process import end, spawn
@@ -57,34 +61,76 @@ def steps(scale_set: ScaleSet, folder: Path) -> tuple[Step, ...]:
     return tuple(found)
 
 
+@frozen
+class Outcome:
+    """What became of one step on one disk."""
+
+    result: str
+    """OPEN, UNDER_WAY, SUCCEEDED, or what went wrong."""
+    exit_code: int | None = None
+    """None when it did not run, or not to its end."""
+    seconds: float | None = None
+    """How long it ran."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it will never succeed on this disk."""
+        return self.result not in (SUCCEEDED, *_UNFINISHED)
+
+
+def outcomes(disk: Path) -> dict[str, Outcome] | None:
+    """What became of each step, in order; None when the disk was never provisioned."""
+    found = read_json(disk / RECORD, None)
+    return found and {name: Outcome(**outcome) for name, outcome in found.items()}
+
+
 def provision(
     home: Home, disk: Path, todo: Iterable[Step], environment: Mapping[str, str]
 ) -> None:
     """Run the steps that this disk has not finished yet. A failed one is not repeated."""
     todo = tuple(todo)
-    record = disk / RECORD
-    results: dict[str, str] = read_json(record, None) or {step.name: OPEN for step in todo}
+    results = outcomes(disk) or {step.name: Outcome(OPEN) for step in todo}
     for step in todo:
-        if results.get(step.name) not in _UNFINISHED:  # finished, or newer than the disk
+        known = results.get(step.name)
+        if known is None or known.result not in _UNFINISHED:  # newer than the disk, or done
             continue
-        if blocked := [name for name in step.after if results.get(name) != SUCCEEDED]:
-            results[step.name] = f"not run: {', '.join(blocked)} did not succeed"
+        blocked = [name for name in step.after if not _succeeded(results.get(name))]
+        if blocked:
+            why = f"not run: {', '.join(blocked)} did not succeed"
+            results[step.name] = Outcome(why)
         else:
             _end(home, step)
-            write_json(record, {**results, step.name: UNDER_WAY})
+            _write(disk, {**results, step.name: Outcome(UNDER_WAY)})
             results[step.name] = _run(home, disk, step, environment)
-        write_json(record, results)
+        _write(disk, results)
 
 
-def _run(home: Home, disk: Path, step: Step, environment: Mapping[str, str]) -> str:
+def _succeeded(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.result == SUCCEEDED
+
+
+def _write(disk: Path, results: Mapping[str, Outcome]) -> None:
+    write_json(disk / RECORD, {name: asdict(outcome) for name, outcome in results.items()})
+
+
+def _run(home: Home, disk: Path, step: Step, environment: Mapping[str, str]) -> Outcome:
     """Run one step to its end; what became of it."""
-    process = spawn(home, step.command, disk, {**environment, STEP: step.name})
-    try:
-        code = process.wait(timeout=step.timeout)
-    except psutil.TimeoutExpired:
+    output = outputs.fresh(disk, step.name)
+    began = time.monotonic()
+    process = spawn(home, step.command, disk, {**environment, STEP: step.name}, output)
+    code = None
+    while code is None and (left := began + step.timeout - time.monotonic()) > 0:
+        with suppress(psutil.TimeoutExpired):
+            code = process.wait(timeout=min(left, outputs.LOOK))
+        outputs.bound(output)
+    seconds = round(time.monotonic() - began, 3)
+    if code is None:
         _end(home, step)
-        return f"failed: not done after {step.timeout:g} s"
-    return SUCCEEDED if code == 0 else f"failed: exit code {code}"
+        result = f"failed: not done after {step.timeout:g} s"
+    else:
+        result = SUCCEEDED if code == 0 else f"failed: exit code {code}"
+    outputs.bound(output, outputs.KEPT)
+    return Outcome(result, code, seconds)
 
 
 def _end(home: Home, step: Step) -> None:
@@ -94,10 +140,9 @@ def _end(home: Home, step: Step) -> None:
 
 def provisioned(disk: Path | None, todo: tuple[Step, ...]) -> bool | None:
     """True when every step succeeded, False when one failed, None while that is open."""
-    results = read_json(disk / RECORD, None) if disk is not None else None
+    results = outcomes(disk) if disk is not None else None
     if results is None:
         return None if todo else True
-    found = set(results.values())
-    if found - {SUCCEEDED, *_UNFINISHED}:
+    if any(outcome.failed for outcome in results.values()):
         return False
-    return True if found <= {SUCCEEDED} else None
+    return True if all(map(_succeeded, results.values())) else None

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from rollproof.adapters.files import locked
 from rollproof.adapters.local import process, roster
+from rollproof.adapters.local.disks import Removed
 from rollproof.adapters.local.layout import Grounds, Home
 from rollproof.adapters.local.machine import Machine
 from rollproof.adapters.local.provision import steps
@@ -17,9 +18,10 @@ from rollproof.adapters.local.roster import Member, Roster
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import UnknownScaleSet
 from rollproof.fleet import ScaleSet
+from rollproof.health import HttpProbe, TcpProbe
 from rollproof.images import ImageVersion
 
-DEFAULT_PORT = 8080  # where servers listen when no health source names a port
+DEFAULT_PORT = 8080  # where servers listen when no probe names a port
 AT_ONCE = 64  # instances commanded or seen at the same time
 GRACE = 3.0  # seconds a server has to end after SIGTERM; most need milliseconds
 
@@ -46,7 +48,10 @@ class LocalSet:
         """`folder` is where the set's document lies, and its relative paths begin."""
         self.scale_set = scale_set
         self.images = images
-        self.port = scale_set.health.port if scale_set.health else DEFAULT_PORT
+        # A probe asks the server itself; a reporter listens beside it, if at all.
+        source = scale_set.health
+        self.port = source.port if isinstance(source, HttpProbe | TcpProbe) else DEFAULT_PORT
+        self.folder = folder
         self.grace = grace
         self._grounds = Grounds(root.resolve() / scale_set.name)
         self._steps = steps(scale_set, folder)
@@ -88,6 +93,7 @@ class LocalSet:
             progress(member.id)
 
         await at_once(bring_up, full.members)
+        await self.sweep()
 
     async def add_instance(self, version: ImageVersion | None = None) -> str:
         """Add one instance, on the latest version by default; its id (S11)."""
@@ -107,6 +113,22 @@ class LocalSet:
         """Protect the instance from upgrades, or no longer. Raises UnknownInstance."""
         with roster.changing(self._grounds):
             roster.save(self._grounds, self._known().protecting(instance, protected))
+
+    async def sweep(self) -> tuple[Removed, ...]:
+        """Remove the previous disks that were kept as long as the set declares; which.
+
+        Not for the middle of a run, which may have to give one of them back (R4.3).
+        Raises UnknownScaleSet.
+        """
+        keep = self.scale_set.timeouts.keep_previous_disk
+        if keep is None:
+            return ()
+
+        async def sweep(member: Member) -> Removed | None:
+            return await self._threaded(self._machine(member).sweep, keep)
+
+        swept = await at_once(sweep, self._known().members)
+        return tuple(removed for removed in swept if removed is not None)
 
     async def destroy(self) -> None:
         """End every process and remove every disk, also of a half-made fleet."""
@@ -149,6 +171,7 @@ class LocalSet:
             images=self.images,
             image=self.scale_set.image_reference.name,
             steps=self._steps,
+            source=self.scale_set.health,
             grace=self.grace,
         )
 

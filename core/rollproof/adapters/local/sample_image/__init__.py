@@ -2,6 +2,7 @@
 
 It is healthy unless it was made broken, or the data disk holds a `schema` that this
 version of it cannot read: the usual way in which one instance of many fails an upgrade.
+Where its scale set has a health extension it reports the same from inside.
 """
 
 import json
@@ -14,7 +15,11 @@ from rollproof.images import ImageVersion
 _START = """\
 #!/bin/sh
 # -I -S: what else is installed on this machine is none of the image's business.
-exec "${ROLLPROOF_PYTHON:-python3}" -I -S server.py
+set -- "${ROLLPROOF_PYTHON:-python3}" -I -S
+if [ -n "$ROLLPROOF_REPORT_INTERVAL" ]; then
+  "$@" reporter.py -- "$@" server.py check &
+fi
+exec "$@" server.py
 """
 
 
@@ -34,8 +39,8 @@ def write_sample_image(
     start.parent.mkdir(parents=True)
     start.write_text(_START)
     start.chmod(0o755)
-    server = files(__name__).joinpath("server.py").read_text()
-    (folder / "server.py").write_text(server)
+    for package, name in ((__name__, "server.py"), ("rollproof.guest", "reporter.py")):
+        (folder / name).write_text(files(package).joinpath(name).read_text())
     image = {"version": str(version), "schemas": list(schemas), "broken": broken}
     (folder / "image.json").write_text(json.dumps(image, indent=1) + "\n")
     return folder

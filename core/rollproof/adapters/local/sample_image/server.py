@@ -1,4 +1,5 @@
-"""The server in the sample image. GET /health answers 200, or 503 with the reason.
+"""The server in the sample image. GET /health answers 200, or 503 with the reason; with
+the argument `check` it prints that reason and exits with 1 if there is one.
 
 It runs alone, from a copy of the image: only the standard library, and little of it, so
 that it listens within some 50 ms. SIGTERM ends it at once, as Python does by default.
@@ -56,6 +57,8 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["check"]:
+        sys.exit(ailment())
     address = (os.environ["ROLLPROOF_ADDRESS"], int(os.environ["ROLLPROOF_PORT"]))
     sys.stderr.write(f"version {IMAGE['version']} listens on {address}\n")
     Server(address, Health).serve_forever()

@@ -296,8 +296,13 @@ class Stage:
     def observed(self, *names: str) -> "Stage":
         """The instances are looked at."""
         for name in names:
-            self.send(Observed(self.at, self.world[name]))
+            self.send(Observed(self.at, self.world[name], self.watched(name)))
         return self
+
+    def watched(self, name: str) -> int | None:
+        """The attempt of the watch that is open over the instance, if one is."""
+        asked = (c.attempt for c in self.open if (c.verb, c.instance) == (Verb.WATCH, name))
+        return next(asked, None)
 
     def overdue(self, verb: Verb, *names: str) -> "Stage":
         """The deadline passes."""
@@ -322,7 +327,7 @@ class Stage:
         if command.verb in IDLE_VERBS:
             return self.overdue(command.verb)
         if name not in self.world:
-            return self.send(Vanished(self.at, name))
+            return self.send(Vanished(self.at, name, attempt, command.verb))
         if command.verb is Verb.REPLACE:
             self.change(name, version=NEW, health=ILL if name in self.bad else HEALTHY)
             return self.send(Replaced(self.at, name, attempt))
@@ -339,10 +344,12 @@ class Stage:
         return self
 
     def finish(self) -> "Stage":
-        """Carry out everything until nothing is open."""
-        while self.open:
+        """Carry out everything until nothing is open, which must be some time (R4.6)."""
+        for _ in range(1_000 + 100 * len(self.world)):
+            if not self.open:
+                return self
             self.answer(self.open[0])
-        return self
+        raise AssertionError(f"R4.6: in state {self.state} the run does not end")
 
     def replay(self) -> Run:
         """The run that the same events make of a new one: what a crash leaves."""
@@ -360,6 +367,8 @@ def reports_about(stage: Stage, name: str, attempt: int) -> Iterator[Event]:
     yield RestoreFailed(stage.at, name, attempt, "why")
     for verb in (Verb.REPLACE, Verb.WATCH, Verb.RESTORE):
         yield Overdue(stage.at, verb, name, attempt)
+        yield Vanished(stage.at, name, attempt, verb)
+    yield Observed(stage.at, stage.world.get(name, Instance(id=name)), attempt)
 
 
 def one_of_each(stage: Stage) -> Iterator[Event]:
@@ -383,3 +392,4 @@ def one_of_each(stage: Stage) -> Iterator[Event]:
     yield Approve(stage.at, (name,))
     yield Overdue(stage.at, Verb.AWAIT, "", 1)
     yield Fault(stage.at, "why")
+    yield Fault(stage.at, "a token", Cause.CREDENTIALS)

@@ -1,0 +1,1 @@
+"""What runs inside an instance. Nothing here imports the rest of rollproof."""
