@@ -287,7 +287,11 @@ class TestGates:
                 assert set(ground.versions().values()) != {"1.1.0"}
                 other.stop_all(off=True)
 
-        told = Told(lambda notice: (stop(notice), until("ended")(notice))[0])
+        def act(notice: Notice) -> None:
+            stop(notice)
+            until("ended")(notice)
+
+        told = Told(act)
         assert here.serve(every=SOON, told=told) == signal.SIGTERM
         assert [*told.kinds[1:5]] == ["start", "shut", "reopen", "ended"]
         assert status(here).state is State.COMPLETED
