@@ -111,7 +111,7 @@ format: $(INSTALLED) ## let ruff rewrite what it can
 .PHONY: lock
 lock: $(if $(filter $(BIN)/%,$(UV)),$(LOCKED)) ## write requirements.lock anew from pyproject.toml
 	@echo 'lock: requirements.lock'
-	@$(UV) pip compile pyproject.toml --extra checks --group dev \
+	@$(UV) pip compile pyproject.toml --extra checks --extra metrics --extra otel --group dev \
 	  --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --quiet \
 	  --output-file requirements.lock $(LOCK_FLAGS) > /dev/null

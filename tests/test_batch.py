@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollproof.batch import next_zone, offer
+from rollproof.batch import EVERYWHERE, Ground, next_ground, offer
 from rollproof.fleet import Health, Instance
 from rollproof.ledger import empty_ledger
 from rollproof.run import Run
@@ -31,18 +31,23 @@ def surveyed(found: list[Member]) -> Run:
     return stage.answer(command).run
 
 
-@given(members, st.booleans(), st.booleans())
-def test_everything_pending_is_offered_exactly_once(
-    found: list[Member], unhealthy_first: bool, cross_zone: bool
+@given(members, st.booleans(), st.booleans(), st.booleans())
+def test_everything_pending_on_the_ground_is_offered_exactly_once(
+    found: list[Member], one_zone: bool, one_domain: bool, unhealthy_first: bool
 ) -> None:
-    """R4.2: of all zones, or of the one."""
+    """R4.2, R6.1: of all zones and update domains, or of the one."""
     ledger = surveyed(found).ledger
-    zone = None if cross_zone else next_zone(ledger, unhealthy_first=unhealthy_first)
+    ground = next_ground(
+        ledger, one_zone=one_zone, one_domain=one_domain, unhealthy_first=unhealthy_first
+    )
+    assert (ground.zone is not None, ground.update_domain is not None) == (one_zone, one_domain)
     offered = [
-        ledger.roster.ids[i] for i in offer(ledger, zone, unhealthy_first=unhealthy_first)
+        ledger.roster.ids[i] for i in offer(ledger, ground, unhealthy_first=unhealthy_first)
     ]
     assert sorted(offered) == sorted(
-        f"i{k:02}" for k, (its, _, _) in enumerate(found) if zone in (None, its)
+        f"i{k:02}"
+        for k, (zone, domain, _) in enumerate(found)
+        if ground.zone in (None, zone) and ground.update_domain in (None, domain)
     )
 
 
@@ -50,12 +55,12 @@ def test_everything_pending_is_offered_exactly_once(
 def test_unhealthy_first(found: list[Member]) -> None:
     """R4.2: in a zone that has one, before every healthy one."""
     ledger = surveyed(found).ledger
-    zone = next_zone(ledger, unhealthy_first=True)
+    ground = next_ground(ledger, unhealthy_first=True)
     ill = [its for its, _, health in found if health is ILL]
-    assert zone == min(ill or [its for its, _, _ in found])
+    assert ground.zone == min(ill or [its for its, _, _ in found])
     order = [
         found[int(ledger.roster.ids[i][1:])][2] is not ILL
-        for i in offer(ledger, zone, unhealthy_first=True)
+        for i in offer(ledger, ground, unhealthy_first=True)
     ]
     assert order == sorted(order)
 
@@ -64,20 +69,50 @@ def test_unhealthy_first(found: list[Member]) -> None:
 def test_one_update_domain_after_the_other(found: list[Member]) -> None:
     """R4.2: the first zone by name, its domains by name, its instances by id."""
     ledger = surveyed(found).ledger
-    zone = next_zone(ledger, unhealthy_first=False)
-    assert zone == min(its for its, _, _ in found)
+    ground = next_ground(ledger)
+    assert ground == Ground(min(its for its, _, _ in found))
     places = [
         (ledger.roster.place_of(i).update_domain, ledger.roster.ids[i])
-        for i in offer(ledger, zone, unhealthy_first=False)
+        for i in offer(ledger, ground, unhealthy_first=False)
     ]
     assert places == sorted(places)
+
+
+class TestOneUpdateDomain:
+    """R6.1."""
+
+    @given(members, st.booleans())
+    def test_the_first_domain_before_the_first_zone(
+        self, found: list[Member], one_zone: bool
+    ) -> None:
+        ledger = surveyed(found).ledger
+        ground = next_ground(ledger, one_zone=one_zone, one_domain=True)
+        domain, zone = min((domain, zone) for zone, domain, _ in found)
+        assert ground == (zone if one_zone else None, domain)
+
+    @given(members)
+    def test_that_of_an_unhealthy_instance_first(self, found: list[Member]) -> None:
+        """R4.2: where it is asked for."""
+        ledger = surveyed(found).ledger
+        ground = next_ground(ledger, one_domain=True, unhealthy_first=True)
+        ill = [(domain, zone) for zone, domain, health in found if health is ILL]
+        first = min(ill or [(domain, zone) for zone, domain, _ in found])
+        assert ground == (first[1], first[0])
+
+    def test_a_finished_domain_is_passed_over(self) -> None:
+        run = surveyed([("b", "0", HEALTHY), ("a", "1", HEALTHY)])
+        finished = run.ledger.find("i00")
+        assert finished is not None
+        done = run.ledger._replace(phases=run.ledger.phases.put(finished, ABSENT))
+        assert next_ground(run.ledger, one_domain=True) == ("b", "0")
+        assert next_ground(done, one_domain=True) == ("a", "1")
 
 
 @given(members)
 def test_only_the_unhealthy(found: list[Member]) -> None:
     """S6: what is left when the headroom is spent."""
     ledger = surveyed(found).ledger
-    offered = list(offer(ledger, None, unhealthy_first=False, healthy=False))
+    offered = list(offer(ledger, EVERYWHERE, unhealthy_first=False, healthy=False))
     assert len(offered) == sum(health is ILL for _, _, health in found)
 
 
@@ -85,10 +120,10 @@ def test_a_zone_with_nothing_pending_is_passed_over() -> None:
     """R4.2."""
     run = surveyed([("a", "0", HEALTHY), ("b", "0", HEALTHY)])
     first = run.ledger._replace(phases=run.ledger.phases.put(0, ABSENT))
-    assert next_zone(first, unhealthy_first=True) == "b"
+    assert next_ground(first, unhealthy_first=True) == Ground("b")
 
 
 def test_where_nothing_is_pending_there_is_no_zone() -> None:
     """The table begins no batch then; asking is a mistake of the caller."""
     with pytest.raises(AssertionError, match="nothing is pending"):
-        next_zone(empty_ledger(), unhealthy_first=False)
+        next_ground(empty_ledger())

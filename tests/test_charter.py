@@ -17,6 +17,7 @@ from rollproof.policy import (
     Timeouts,
     UpgradePolicy,
 )
+from rollproof.service_fabric import Durability, ServiceFabric
 
 VERSION = ImageVersion.parse("1.1.0")
 
@@ -84,6 +85,19 @@ class TestPolicy:
         c = charter(policy)
         assert c.limits == (20, 20, 20, 1, 0, 0, 0)
         assert (c.pause, c.cross_zone, c.unhealthy_first) == (0, False, False)
+
+    def test_update_domains_matter_to_service_fabric(self) -> None:
+        """R6.1."""
+        fabric = ServiceFabric(
+            cluster_durability=Durability.GOLD,
+            extension_durability=Durability.GOLD,
+            extension_handler_version="1.1",
+        )
+        image = ImageReference(image="web-os")
+        for cluster in (None, fabric):
+            managed = ScaleSet(name="web", image_reference=image, service_fabric=cluster)
+            terms = draw_up(managed, ImageVersion(1, 1, 0), run="r")
+            assert terms.one_domain is (cluster is not None)
 
     def test_target_and_waits(self) -> None:
         """S10, R4.3."""

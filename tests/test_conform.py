@@ -11,13 +11,14 @@ import attrs
 import pytest
 
 from rollproof import turn
-from rollproof.batch import offer
+from rollproof.batch import EVERYWHERE, Ground, offer
 from rollproof.charter import Charter
 from rollproof.commands import Verb
-from rollproof.counts import EMPTY, Limits
+from rollproof.counts import EMPTY, PHASES, Limits
 from rollproof.errors import IllegalEvent
 from rollproof.events import Cancel, Event, Observed, Replaced, Vanished
 from rollproof.journal import codec
+from rollproof.ledger import Lane, Ledger, Place
 from rollproof.run import Run
 from rollproof.states import State
 from rollproof.step import trace
@@ -36,7 +37,7 @@ from rollproof_checks.conform import (
 from rollproof_checks.conform.__main__ import main
 from rollproof_checks.conform.chart import charted
 from rollproof_checks.conform.laws import Steps
-from rollproof_checks.conform.settings import ONE, TWO
+from rollproof_checks.conform.settings import D2, ONE, TWO, TWO_DOMAINS
 from rollproof_checks.conform.table import Departure, Node
 from rollproof_checks.verdicts import Verdict
 
@@ -53,6 +54,12 @@ def bounds(*settings: Setting, **more: Any) -> Bounds:
     return Bounds(name="t", settings=settings, charted=0, **more)
 
 
+def pending_in(ledger: Ledger, lane: Lane) -> bool:
+    waiting = (PHASES.index("pending_healthy"), PHASES.index("pending_unhealthy"))
+    return any(ledger.phases.cells()[i] in waiting for i in range(lane.start, lane.stop))
+
+
+Z2D1 = Place("z2", "d1")
 PAIR = bounds(setting(ONE, ONE))
 PAIR_APART = bounds(setting(ONE, TWO, limits=(100, 100, 100, 0, 0, 0)))
 ONE_DISTURBED = bounds(setting(ONE, disturbances=1, breadth=Breadth.SOME))
@@ -142,11 +149,32 @@ class TestDeliberateBugs:
     def test_batch_across_zones(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """R4.2."""
         monkeypatch.setattr(
-            turn, "offer", lambda ledger, _zone, **which: offer(ledger, None, **which)
+            turn, "offer", lambda ledger, _, **which: offer(ledger, EVERYWHERE, **which)
         )
         assert (
             law(conform(PAIR_APART)) == "one batch was drawn from the zones ['z1', 'z2'] (R4.2)"
         )
+
+    def test_batch_across_update_domains(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """R6.1."""
+        told = "one batch was drawn from the update domains ['d1', 'd2'] (R6.1)"
+        assert conform(bounds(TWO_DOMAINS)).verdict is Verdict.PROVED
+        monkeypatch.setattr(
+            turn, "offer", lambda ledger, _, **which: offer(ledger, EVERYWHERE, **which)
+        )
+        assert law(conform(bounds(TWO_DOMAINS))) == told
+
+    def test_update_domains_out_of_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """R6.1: one domain is finished in every zone before the next is begun."""
+
+        def by_zone(ledger: Ledger, **which: Any) -> Ground:
+            lanes = (lane for lane in sorted(ledger.roster.lanes) if pending_in(ledger, lane))
+            return next(Ground(None, lane.update_domain) for lane in lanes)
+
+        crossed = attrs.evolve(TWO_DOMAINS, places=(D2, Z2D1), cross_zone=True)
+        assert conform(bounds(crossed)).verdict is Verdict.PROVED
+        monkeypatch.setattr(turn, "next_ground", by_zone)
+        assert law(conform(bounds(crossed))).startswith("the batch should be")
 
     def test_stale_report_is_acted_upon(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """S13: whichever attempt a report is about."""
@@ -392,6 +420,7 @@ PINNED = {
     "1 withheld, then approved, 1 disturbances": (139, 83, 0),
     "1 withheld, then left alone, 1 disturbances": (225, 83, 0),
     "two zones, apart, 0 disturbances": (179, 20, 184),
+    "two domains, apart": (179, 20, 184),
     "two, unhealthy first": (400, 214, 1_136),
     "three at once": (466, 95, 961),
     "four in turn": (107, 24, 236),

@@ -130,6 +130,13 @@ SCENARIOS: Final = {
         behaviour=lambda: scripted({(Verb.RESTORE, "vm-2"): [Conduct(Twist.REFUSED)]}),
         points=120,
     ),
+    "credential expired": Scenario(
+        charter=sick_with(rollback=1),
+        behaviour=lambda: scripted({(Verb.REPLACE, "vm-0"): [Conduct(Twist.EXPIRED)]}),
+        state=State.CANCELLED,
+        cause=Cause.CREDENTIALS,
+        points=20,
+    ),
     "cancel": Scenario(
         operator=lambda fleet: when(fleet, "vm-1", (0, Cancel)),
         state=State.CANCELLED,

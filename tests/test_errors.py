@@ -20,6 +20,7 @@ EXAMPLES = [
     errors.UnknownImageVersion("web-os", "1.0.9", ("1.0.0",)),
     errors.UnknownRun("run-1", ("run-2",)),
     errors.UnknownInstance("i-1", ("i-2",)),
+    errors.RunPruned("run-1"),
     errors.RunActive("web", "run-1"),
     errors.NothingRunning("web"),
     errors.NothingToUndo("web.1-86eb91"),
@@ -35,9 +36,14 @@ EXAMPLES = [
     errors.NewerJournal("/srv/j", 3, 2),
     errors.JournalUnwritable("/srv/j", "the file system is full"),
     errors.OperationFailed("i-1", "no such disk"),
+    errors.CredentialExpired("i-1", "at noon", "storage"),
+    errors.Ineligible(
+        "web", (errors.Violation("ApiVersionTooOld", "it is 2018", "R2.2", "Raise it."),)
+    ),
     errors.OutcomeUnknown("i-1", "the connection dropped"),
     errors.InvalidImage("/srv/image", "no VERSION file"),
     errors.AddressInUse("127.0.0.1:8080"),
+    errors.NotInstalled("[metrics]", "prometheus_client", "metrics"),
 ]
 ABSTRACT = {"RollproofError", "NotFound", "Conflict", "JournalError", "ProviderError"}
 
@@ -122,6 +128,7 @@ class TestTree:
             ("DamagedJournal", ExitCode.ENVIRONMENT),
             ("OutcomeUnknown", ExitCode.ENVIRONMENT),
             ("AddressInUse", ExitCode.ENVIRONMENT),
+            ("NotInstalled", ExitCode.ENVIRONMENT),
         ],
     )
     def test_each_branch_has_its_code(self, name: str, code: ExitCode) -> None:

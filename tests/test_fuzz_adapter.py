@@ -198,11 +198,12 @@ class Forgetful(MemoryFleet):
         self.done: set[str] = set()
 
     async def replace(self, key: str, instance: str, version: ImageVersion) -> None:
+        known = key in self.done
+        self.done.add(key)
         machine = await self.machine(instance)
-        if key not in self.done and key == machine.stem:
+        if not known and key == machine.stem:
             machine.spent.discard(key)
         await super().replace(key, instance, version)
-        self.done.add(key)
 
 
 class Undiscerning(MemoryFleet):
@@ -378,7 +379,7 @@ BROKEN: Final = {
     Racing: [Law.IDEMPOTENT, Law.LOOK],
     Forgiving: [Law.IDEMPOTENT, Law.LOOK],
     Forgetful: [Law.LOOK],
-    Undiscerning: [Law.LOOK],
+    Undiscerning: [Law.LOOK, Law.PREVIOUS],
     Amnesic: [Law.UNDONE],
     Optimist: [Law.UNKNOWN],
     Pessimist: [Law.UNKNOWN],
@@ -386,7 +387,7 @@ BROKEN: Final = {
     Guessing: [Law.UNKNOWN],
     Wiping: [Law.DATA],
     Thrifty: [Law.PREVIOUS],
-    Remaking: [Law.PREVIOUS],
+    Remaking: [Law.PREVIOUS, Law.IDEMPOTENT, Law.LOOK],
     Believing: [Law.OBSERVED],
     Nostalgic: [Law.OBSERVED],
     Doubling: [Law.OBSERVED],
@@ -395,8 +396,8 @@ BROKEN: Final = {
     Founding: [Law.NAMED],
     Obliging: [Law.NAMED],
 }
-"""Adapters that break one law each, and the law by name; two where it depends on chance
-whether the same object is asked again or another."""
+"""Adapters that break one law each, and the law by name; several where it depends on chance
+which object is asked again, or what else the wrong disk could come from."""
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda adapter: adapter.__name__)

@@ -19,6 +19,7 @@ import pytest
 from rollproof.charter import Charter
 from rollproof.commands import Verb
 from rollproof.errors import (
+    CredentialExpired,
     HomeInUse,
     InvalidFields,
     JournalUnwritable,
@@ -31,6 +32,7 @@ from rollproof.errors import (
 from rollproof.events import (
     Cancel,
     Event,
+    Fault,
     Observed,
     Overdue,
     Pause,
@@ -46,7 +48,7 @@ from rollproof.host import EmbeddedHost, Home, Host
 from rollproof.images import ImageVersion
 from rollproof.journal import Journal, Replay, Turned
 from rollproof.states import Cause, State
-from rollproof.status import RunStatus
+from rollproof.status import RunningStatus, RunStatus
 from rollproof_checks.simulated import (
     Behaviour,
     Conduct,
@@ -220,6 +222,74 @@ class TestManySets:
         (status,) = world.whole(charter(target="splendid"))
         assert (status.state, status.cause) == (State.CANCELLED, Cause.INTERNAL)
         assert fleet.calls == []
+
+
+class TestCredentials:
+    """R4.10: one that expires in the middle of a run is named, and stops it."""
+
+    EXPIRED = Conduct(Twist.EXPIRED)
+    TERMS = charter(limits=NO_LIMITS._replace(rollback=1, max_batch=50))
+
+    def test_the_first_batch_is_left_failed(self, world: World) -> None:
+        script = {
+            (Verb.REPLACE, "vm-0"): [self.EXPIRED],
+            (Verb.REPLACE, "vm-1"): [self.EXPIRED],
+        }
+        fleet = world.fleet(behaviour=scripted(script))
+        (status,) = world.whole(self.TERMS)
+        assert (status.state, status.cause) == (State.CANCELLED, Cause.CREDENTIALS)
+        assert status.running_status is RunningStatus.FAULTED
+        assert [world.phases()[f"vm-{n}"] for n in range(4)] == [
+            *("failed_unhealthy", "failed_unhealthy"),
+            *("pending_healthy", "pending_healthy"),
+        ]
+        assert {call.verb for call in fleet.calls} == {Verb.REPLACE}
+
+    def test_the_last_of_a_batch_is_not_restored_either(self, world: World) -> None:
+        """The cause is told before the failure, after which a batch is over."""
+        fleet = world.fleet(behaviour=scripted({(Verb.REPLACE, "vm-0"): [self.EXPIRED]}))
+        (status,) = world.whole(charter(limits=NO_LIMITS._replace(rollback=1, max_batch=5)))
+        assert (status.cause, status.batches) == (Cause.CREDENTIALS, 1)
+        assert world.phases()["vm-0"] == "failed_unhealthy"
+        assert {call.verb for call in fleet.calls} == {Verb.REPLACE}
+
+    def test_any_other_failure_is_restored(self, world: World) -> None:
+        """R4.3: the twin."""
+        script = {(Verb.REPLACE, "vm-0"): [Conduct(Twist.REFUSED)]}
+        world.fleet(behaviour=scripted(script))
+        (status,) = world.whole(self.TERMS)
+        assert (status.state, status.cause) == (State.COMPLETED, Cause.NONE)
+        assert world.phases()["vm-0"] == "restored_healthy"
+
+    def test_the_others_of_the_batch_are_awaited(self, world: World) -> None:
+        """S8: and the credential is named."""
+        world.fleet(behaviour=scripted({(Verb.REPLACE, "vm-0"): [self.EXPIRED]}))
+        (status,) = world.whole(self.TERMS)
+        assert world.phases()["vm-1"] == "upgraded_healthy"
+        assert (status.progress.successful, status.progress.failed) == (1, 1)
+        (fault,) = (e.event for e in world.journal().events("r1") if type(e.event) is Fault)
+        assert fault.why == "credential 'token' has expired, a while ago (R4.10)"
+        assert fault.why in status.error
+
+    def test_while_restoring(self, world: World) -> None:
+        script = {
+            (Verb.REPLACE, "vm-0"): [Conduct(Twist.REFUSED)],
+            (Verb.RESTORE, "vm-0"): [self.EXPIRED],
+        }
+        world.fleet(behaviour=scripted(script))
+        (status,) = world.whole(self.TERMS)
+        assert status.cause is Cause.CREDENTIALS
+        assert world.phases()["vm-0"] == "unrestored_unhealthy"
+
+    def test_while_looking(self, world: World) -> None:
+        class Locked(SimulatedFleet):
+            async def observe(self, instance: str | None = None) -> Sequence[Instance]:
+                raise CredentialExpired("", "at noon", "reader")
+
+        world.fleets["web"] = Locked(world.clock, instances(4))
+        (status,) = world.whole(self.TERMS)
+        assert status.cause is Cause.CREDENTIALS
+        assert world.events() == ["Start", "Fault"]
 
 
 class TestStart:

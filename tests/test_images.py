@@ -16,6 +16,20 @@ SPELLINGS = st.from_regex(r"0{0,3}[0-9]{1,5}(\.0{0,3}[0-9]{1,5}){2}", fullmatch=
 UBUNTU = ImageReference(publisher="Canonical", offer="UbuntuServer", sku="18.04-LTS")
 
 
+class TestNamed:
+    """R1.5: a run knows its image by name."""
+
+    @pytest.mark.parametrize("reference", [UBUNTU, ImageReference(image="web-os")])
+    def test_back_from_its_name(self, reference: ImageReference) -> None:
+        assert ImageReference.named(reference.name) == reference
+        assert ImageReference.named(reference.name, "1.0.0").version == "1.0.0"
+
+    @pytest.mark.parametrize("name", ["", "a~b", "a~b~c~d", "~~", "a b"])
+    def test_no_image_bears_it(self, name: str) -> None:
+        with pytest.raises(InvalidFields):
+            ImageReference.named(name)
+
+
 class TestR3_2:
     """R3.2: versions are ordered by major.minor.patch."""
 

@@ -27,13 +27,14 @@ from rollproof.errors import (
     RunActive,
     UnknownRun,
 )
-from rollproof.events import Cancel, Event, Pause, Start, Surveyed
+from rollproof.events import Cancel, Event, Pause, Resume, Start, Surveyed
 from rollproof.fleet import Instance
 from rollproof.journal import Journal, Replay, Turned, file
 from rollproof.journal.journal import genesis
 from rollproof.run import Run, new_run
 from rollproof.states import State
 from rollproof.step import trace
+from rollproof_checks.audit import Finding, audit
 from rollproof_checks.crashes import Installation, Reaper
 from rollproof_checks.simulated import SimulatedFleet
 from rollproof_checks.virtual_time import VirtualClock
@@ -668,3 +669,99 @@ def limit(journal: Journal, pages: int) -> None:
     """The disk has room for so many more pages."""
     (used,) = journal._db.execute("PRAGMA page_count").fetchone()
     journal._db.execute(f"PRAGMA max_page_count = {used + pages}")
+
+
+class TestPrune:
+    """Retention: the events of ended runs may go, and nothing else."""
+
+    def end(self, journal: Journal, name: str, scale_set: str = "web", more: int = 0) -> None:
+        """A run from its start to its cancel, with some events between."""
+        terms = charter(name, scale_set)
+        journal.open_run(terms, 1)
+        run = new_run(terms)
+        pauses = [event for n in range(more) for event in (Pause(3 + n), Resume(3 + n))]
+        for event in (Start(2), *pauses, Cancel(9_999)):
+            one = turned(run, event)
+            journal.record([one])
+            run = one.after
+
+    def test_events_go_and_the_record_stays(self, journal: Journal) -> None:
+        self.end(journal, "r1")
+        self.end(journal, "r2")
+        before = journal.run("r1")
+        digest = list(journal.events("r1"))[-1].digest
+        assert journal.prune(["r1"], at=77) == 2
+        assert list(journal.events("r1")) == []
+        assert journal.run("r1") == attrs.evolve(before, pruned_at=77)
+        assert [each.charter.run for each in journal.history("web")] == ["r2", "r1"]
+        assert journal._rows("SELECT digest FROM pruned") == [(digest,)]
+        Replay(journal, "r2").catch_up()
+
+    def test_a_run_under_way_keeps_everything(self, journal: Journal) -> None:
+        journal.open_run(charter("r1"), 1)
+        journal.record([turned(new_run(charter("r1")), Start(2))])
+        assert journal.prune(["r1", "nobody"], at=77) == 0
+        assert len(list(journal.events("r1"))) == 1
+        assert journal.run("r1").pruned_at is None
+
+    def test_once(self, journal: Journal) -> None:
+        self.end(journal, "r1")
+        assert journal.prune(["r1"], at=77) == 2
+        assert journal.prune(["r1"], at=88) == 0
+        assert journal.run("r1").pruned_at == 77
+
+    def test_a_record_with_holes_is_left_as_evidence(self, journal: Journal) -> None:
+        """What was truncated is not tidied away."""
+        self.end(journal, "r1")
+        journal._db.execute("DELETE FROM event WHERE run = 'r1' AND seq = 2")
+        assert journal.prune(["r1"], at=77) == 0
+        assert len(list(journal.events("r1"))) == 1
+
+    def test_all_or_nothing(self, journal: Journal) -> None:
+        """One transaction: a prune that fails in the middle removed nothing."""
+        for name in ("r1", "r2"):
+            self.end(journal, name)
+        journal._db.execute(
+            "CREATE TEMP TRIGGER refuse BEFORE DELETE ON event WHEN old.run = 'r2'"
+            " BEGIN SELECT raise(ABORT, 'no'); END"
+        )
+        with pytest.raises(sqlite3.IntegrityError):
+            journal.prune(["r1", "r2"], at=77)
+        assert len(list(journal.events("r1"))) == 2
+        assert journal.run("r1").pruned_at is None
+
+    def test_the_file_shrinks(self, journal: Journal, path: Path) -> None:
+        self.end(journal, "r1", more=800)
+        self.end(journal, "r2")
+        journal.shrink()
+        before = path.stat().st_size
+        journal.prune(["r1"], at=77)
+        journal.shrink()
+        assert path.stat().st_size < before / 2
+        journal.check()
+        assert [each.charter.run for each in journal.history("web")] == ["r2", "r1"]
+
+    def test_what_is_left_is_audited(self, journal: Journal, path: Path) -> None:
+        """N8: the runs that remain are sound; of a pruned one nothing is said."""
+        for name in ("r1", "r2"):
+            self.end(journal, name)
+        journal.prune(["r1"], at=77)
+        found = audit(path)
+        assert (found.finding, found.pruned) == (Finding.SOUND, ("r1",))
+        assert [each.run for each in found.runs] == ["r2"]
+        alone = audit(path, "r1")
+        assert (alone.exit_code, alone.runs) == (3, ())
+        assert "pruned" in alone.why
+        journal._db.execute("UPDATE run SET turns = 3 WHERE id = 'r2'")
+        assert audit(path).finding is Finding.TRUNCATED
+
+    def test_a_journal_of_before_is_brought_up(self, path: Path) -> None:
+        """A file of the first format is migrated when it is opened."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(file, "MIGRATIONS", file.MIGRATIONS[:1])
+            patch.setattr(file, "VERSION", 1)
+            db = file.connect(path)
+            db.close()
+        with Journal(path) as journal:
+            self.end(journal, "r1")
+            assert journal.prune(["r1"], at=77) == 2

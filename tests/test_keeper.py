@@ -61,7 +61,7 @@ class World:
         self.host = host(
             self.journal, lambda _name: self.fleet, clock=self.clock, poll=float(LONG)
         )
-        self.lookout = Lookout(self.journal, self.offered, lambda _set: "")
+        self.lookout = Lookout(self.journal, self.offered)
         self.keeper = self.new_keeper()
 
     def new_keeper(self, **options: Any) -> Keeper:
@@ -203,7 +203,7 @@ class TestLookout:
         """R3.4: a serve that is started again comes to the same moments."""
         world.declare(scale_set())
         for at in (5, 9):
-            lookout = Lookout(world.journal, world.offered, lambda _set: "")
+            lookout = Lookout(world.journal, world.offered)
             lookout.read()
             lookout.sight(at)
             seen = {each.first_seen for each in lookout.facts("web").publications}
@@ -286,7 +286,7 @@ class TestLookout:
         world.declare(scale_set("b"))
         charter = draw_up(scale_set("a"), ImageVersion.parse("1.0.0"), run="a.1")
         world.journal.open_run(charter, 1)
-        lookout = Lookout(world.journal, nowhere, lambda _set: "", idle=False)
+        lookout = Lookout(world.journal, nowhere, idle=False)
         assert lookout.read() == {"a"}
         assert lookout._sets.keys() == {"a"}
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import psutil
 import pytest
 
@@ -27,13 +28,20 @@ from local_ground import (
     standing,
     until,
 )
-from rollproof.adapters.local import process, set_schema, write_sample_image
+from rollproof.adapters.local import LocalFleet, process, set_schema, write_sample_image
 from rollproof.adapters.local.scale_set import at_once
 from rollproof.adapters.store import ImageStore
-from rollproof.errors import AddressInUse, OperationFailed, OutcomeUnknown, UnknownInstance
-from rollproof.fleet import Health, PowerState
+from rollproof.errors import (
+    AddressInUse,
+    CredentialExpired,
+    OperationFailed,
+    OutcomeUnknown,
+    UnknownInstance,
+)
+from rollproof.fleet import Extension, Health, PowerState
 from rollproof.health import HttpProbe, TcpProbe
-from rollproof.images import ImageVersion
+from rollproof.images import ImageReference, ImageVersion
+from rollproof.resources import Credential
 
 
 @pytest.fixture(scope="session")
@@ -718,3 +726,92 @@ class TestCrashes:
                     await fleet.replace(f"between {round_number}", one, V1)
 
         scenario(main)
+
+
+class TestCredentials:
+    """R4.10: one that has expired is named, before anything is touched."""
+
+    SAS = Credential(name="sas", file="sas.token")
+
+    def test_a_disk_is_refused(self, ground: Ground) -> None:
+        token = ground.folder / "sas.token"
+        fleet = ground.fleet(credentials=(self.SAS,))
+
+        async def main() -> None:
+            token.write_text("2100-01-01T00:00:00Z")
+            await fleet.create(1, version=V1)
+            await fleet.replace("k1", "0", V2)
+            token.write_text("2020-01-01T00:00:00Z")
+            await fleet.replace("k1", "0", V2)  # one key, one effect: done is done
+            before = ground.pids()
+            with pytest.raises(CredentialExpired) as caught:
+                await fleet.replace("k2", "0", V3)
+            assert (caught.value.credential, caught.value.instance) == ("sas", "0")
+            assert caught.value.why == "at 2020-01-01T00:00:00Z"
+            assert ground.pids() == before
+            assert (await see(fleet, "0")).version == "1.1.0"
+            await fleet.restore("k3", "0", "k1")  # an old disk needs nothing from elsewhere
+            assert (await see(fleet, "0")).version == "1.0.0"
+
+        asyncio.run(main())
+
+    def test_a_file_that_tells_nothing_refuses_nothing(self, ground: Ground) -> None:
+        """What is unknown is not known to have expired."""
+        fleet = ground.fleet(credentials=(self.SAS,))
+
+        async def main() -> None:
+            await fleet.create(1, version=V1)
+            await fleet.replace("k1", "0", V2)
+
+        asyncio.run(main())
+
+
+class TestModel:
+    """R2.3: what an instance was set up by."""
+
+    def test_outdated(self, ground: Ground) -> None:
+        one = Extension(name="one", command=("true",))
+        other = Extension(name="one", command=("true", "again"))
+
+        async def main() -> None:
+            assert await ground.fleet().outdated() == ()
+            await ground.fleet(extensions=(one,)).create(2, version=V1)
+            assert await ground.fleet(extensions=(one,)).outdated() == ()
+            latest = ground.fleet(extensions=(other,))
+            assert await latest.outdated() == ("0", "1")
+            await latest.replace("k1", "1", V2)
+            assert await latest.outdated() == ("0",)
+
+        asyncio.run(main())
+
+    def test_a_disk_that_was_to_run_nothing_stays_done(self, ground: Ground) -> None:
+        """R5.1: a model that has an extension more makes no old disk unhealthy."""
+
+        async def main() -> None:
+            await ground.fleet(health=None).create(1, version=V1)
+            more = ground.fleet(
+                health=None, extensions=(Extension(name="a", command=("true",)),)
+            )
+            assert (await see(more, "0")).health is Health.HEALTHY
+            assert await more.outdated() == ("0",)
+
+        asyncio.run(main())
+
+    def test_a_version_of_another_image_is_none_of_this_one(
+        self, ground: Ground, images: ImageStore
+    ) -> None:
+        """R1.5, S9."""
+        source = images.path("web-os", V1)
+        images.publish("db-os", V1, source)
+
+        async def main() -> None:
+            await ground.fleet().create(1, version=V1)
+            reference = ImageReference(image="db-os")
+            edited = attrs.evolve(ground.scale_set(), image_reference=reference)
+            other = LocalFleet(ground.root, edited, images, folder=ground.folder)
+            ground.made.append(other)
+            assert (await see(other, "0")).version == "web-os@1.0.0"
+            await other.replace("k1", "0", V1)
+            assert (await see(other, "0")).version == "1.0.0"
+
+        asyncio.run(main())

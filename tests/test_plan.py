@@ -53,6 +53,7 @@ def a_charter(
     restore_on_breach: int = 0,
     pause: int = 0,
     cross_zone: bool = False,
+    one_domain: bool = False,
     unhealthy_first: bool = False,
 ) -> Charter:
     """A charter by the numbers that matter here; its waits are all different."""
@@ -69,6 +70,7 @@ def a_charter(
             paced=int(pause > 0),
         ),
         cross_zone=cross_zone,
+        one_domain=one_domain,
         unhealthy_first=unhealthy_first,
         pause=pause,
         replace_wait=31 * MINUTE,
@@ -100,6 +102,7 @@ charters = st.builds(
     restore_on_breach=st.integers(0, 1),
     pause=st.sampled_from((0, 7 * MINUTE)),
     cross_zone=st.booleans(),
+    one_domain=st.booleans(),
     unhealthy_first=st.booleans(),
 )
 
@@ -313,6 +316,20 @@ class TestN3Batches:
             assert batch.unhealthy == sum(m.health is not Health.HEALTHY for m in members)
             assert batch.zones == tuple(sorted({m.zone for m in members}))
             assert len(batch.zones) == 1 or charter.cross_zone
+            assert batch.update_domains == tuple(sorted({m.update_domain for m in members}))
+            assert len(batch.update_domains) == 1 or not charter.one_domain
+
+    def test_update_domains_are_taken_in_their_order(self) -> None:
+        """R6.1: a domain in two batches where the bound wants it, never a batch in two."""
+        fleet = [
+            Instance(id=f"i{n}", zone=f"z{n % 2}", update_domain=f"{n % 3}", version=OLD)
+            for n in range(12)
+        ]
+        fleet = [attrs.evolve(each, health=Health.HEALTHY) for each in fleet]
+        foreseen = plan(a_charter(max_batch=25, cross_zone=True, one_domain=True), fleet)
+        domains = [batch.update_domains for batch in foreseen.batches]
+        assert domains == [("0",), ("0",), ("1",), ("1",), ("2",), ("2",)]
+        assert [batch.size for batch in foreseen.batches] == [2, 2] * 3
 
     @unhurried
     @given(charters, fleets())
@@ -338,7 +355,11 @@ class TestN3Batches:
         """Ten instances in two zones, one of them ill."""
         foreseen = plan(a_charter(pause=MINUTE), a_fleet(10, ill=1, zones=2))
         assert foreseen.batches[0] == PlannedBatch(
-            instances=("i-00000", "i-00002"), zones=("z0",), unhealthy=1, healthy_left=8
+            instances=("i-00000", "i-00002"),
+            zones=("z0",),
+            update_domains=("",),
+            unhealthy=1,
+            healthy_left=8,
         )
         assert [batch.size for batch in foreseen.batches] == [2, 2, 1, 2, 2, 1]
         assert (foreseen.scale_set, foreseen.target) == ("web", NEW)

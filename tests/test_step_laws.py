@@ -16,7 +16,7 @@ from hypothesis.stateful import invariant, precondition, rule, run_state_machine
 
 from rollproof import counts, rules, table
 from rollproof import turn as turns
-from rollproof.batch import offer
+from rollproof.batch import EVERYWHERE, offer
 from rollproof.commands import Verb
 from rollproof.counts import PHASES
 from rollproof.events import (
@@ -55,7 +55,9 @@ def replayed(run: Run, events: list[Event]) -> Run:
 
 def order(run: Run) -> list[str]:
     """All that is pending, as batches would take it."""
-    return [run.ledger.roster.ids[i] for i in offer(run.ledger, None, unhealthy_first=False)]
+    return [
+        run.ledger.roster.ids[i] for i in offer(run.ledger, EVERYWHERE, unhealthy_first=False)
+    ]
 
 
 class Branching(RunMachine):
@@ -165,7 +167,11 @@ def a_batch_during_the_pause(patch: Patch) -> None:
 
 
 def a_batch_after_a_cancel(patch: Patch) -> None:
-    patch.setattr(table, "open_gates", lambda c, _p: (c.held == 0) & (c.gated == 0))
+    def open_gates(c: Any, _p: Any) -> bool:
+        by_threshold = c.stop in (Cause.FLEET_UNHEALTHY, Cause.UPGRADED_UNHEALTHY)
+        return c.held == c.gated == 0 and not by_threshold  # else a breach is found for ever
+
+    patch.setattr(table, "open_gates", open_gates)
 
 
 def success_unseen(patch: Patch) -> None:

@@ -57,6 +57,8 @@ def _weight(row: Row, c: Counts[int]) -> float:
         return 200
     if row.name == "force" and c.recovering:  # else chance may never bring the two together
         return 200
+    if row.name == "force" and c.recovering:  # else chance may never bring the two together
+        return 200
     if row.name == "force" or row.leaves in FLYING:
         return 20
     return 1 if row.enters is None else 4

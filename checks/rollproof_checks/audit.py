@@ -19,7 +19,7 @@ import gc
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from hashlib import sha256
@@ -30,7 +30,13 @@ import attrs
 
 from rollproof.charter import Charter
 from rollproof.counts import EMPTY, Counts
-from rollproof.errors import ForeignJournal, IllegalEvent, JournalError, UnknownRun
+from rollproof.errors import (
+    ForeignJournal,
+    IllegalEvent,
+    JournalError,
+    RunPruned,
+    UnknownRun,
+)
 from rollproof.journal import Journal, codec, file
 from rollproof.journal.journal import genesis
 from rollproof.run import Run, new_run
@@ -112,6 +118,8 @@ class Audit:
 
     journal: str
     runs: tuple[RunAudit, ...] = ()
+    pruned: tuple[str, ...] = ()
+    """Runs whose events were removed on purpose: nothing is said of them."""
     unreadable: Finding | None = None
     why: str = ""
     """Why it cannot be read."""
@@ -138,7 +146,12 @@ def audit(journal: Path | Journal, run: str | None = None) -> Audit:
         connection = file.connect(path, read_only=True)
         with closing(connection) as db, file.explained(path), _uncollected():
             db.execute("BEGIN")  # one story, whatever is recorded meanwhile
-            return Audit(journal=str(path), runs=tuple(_runs(db, run)))
+            pruned = _pruned(db)
+            if run in pruned:
+                why = str(RunPruned(run))
+                return Audit(journal=str(path), unreadable=Finding.UNREADABLE, why=why)
+            runs = tuple(_runs(db, run, pruned))
+            return Audit(journal=str(path), runs=runs, pruned=pruned)
     except ForeignJournal as error:
         return Audit(journal=str(path), unreadable=Finding.FOREIGN, why=str(error))
     except JournalError as error:
@@ -157,13 +170,24 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _runs(db: sqlite3.Connection, only: str | None) -> Iterator[RunAudit]:
+def _pruned(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Runs that are noted as pruned and of which no event is left."""
+    query = (
+        "SELECT run FROM pruned WHERE NOT EXISTS"
+        " (SELECT 1 FROM event WHERE event.run = pruned.run) ORDER BY run"
+    )
+    return tuple(name for (name,) in db.execute(query))
+
+
+def _runs(
+    db: sqlite3.Connection, only: str | None, pruned: Collection[str]
+) -> Iterator[RunAudit]:
     records = db.execute("SELECT * FROM run ORDER BY opened_at, id").fetchall()
     known = tuple(record[0] for record in records)
     if only is not None and only not in known:
         raise UnknownRun(only, known)
     for record in records:
-        if only in (None, record[0]):
+        if only in (None, record[0]) and record[0] not in pruned:
             yield _audit_run(db, _Record(*record))
     for name in _events_of(db):
         if name not in known and only is None:

@@ -122,7 +122,7 @@ class Season:
         self._keeper = Keeper(
             self._host,
             self.journal,
-            Lookout(self.journal, self._offered, lambda _set: ""),
+            Lookout(self.journal, self._offered),
             clock=self.clock,
             every=EVERY,
             told=self.carried.append,

@@ -33,7 +33,7 @@ from typing import Final
 import attrs
 
 from rollproof.commands import Verb
-from rollproof.errors import OperationFailed, OutcomeUnknown
+from rollproof.errors import CredentialExpired, OperationFailed, OutcomeUnknown
 from rollproof.fleet import Health, Instance
 from rollproof.health import PowerState
 from rollproof.images import ImageVersion
@@ -45,6 +45,8 @@ class Twist(StrEnum):
     NONE = "none"
     REFUSED = "refused"
     """`OperationFailed`; nothing happens."""
+    EXPIRED = "expired"
+    """`CredentialExpired`; nothing happens (R4.10)."""
     DROPPED = "dropped"
     """`OutcomeUnknown`; nothing happens, as if never asked."""
     LOST = "lost"
@@ -97,6 +99,7 @@ def scripted(script: Mapping[tuple[Verb, str], Sequence[Conduct]]) -> Behaviour:
 
 COMMANDED: Final = (
     Twist.REFUSED,
+    Twist.EXPIRED,
     Twist.DROPPED,
     Twist.LOST,
     Twist.SILENT,
@@ -200,6 +203,8 @@ class _Operation:
     machine: _Machine | None
     due: int
     failure: str = ""
+    expired: str = ""
+    """The credential that let it fail."""
     done: bool = False
 
 
@@ -345,6 +350,8 @@ class SimulatedFleet:
             await asyncio.sleep(max(operation.due - self._clock(), 1) / 1000)
             self._let_happen()
         await asyncio.sleep(conduct.lag)
+        if operation.expired:
+            raise CredentialExpired(call.instance, operation.failure, operation.expired)
         if operation.failure:
             raise OperationFailed(call.instance, operation.failure)
 
@@ -356,6 +363,8 @@ class SimulatedFleet:
             operation.failure = "there is no such instance"
         elif conduct.twist is Twist.REFUSED:
             operation.failure = "it was refused"
+        elif conduct.twist is Twist.EXPIRED:
+            operation.failure, operation.expired = "a while ago", "token"
         else:
             operation.due = max(now, machine.busy_until) + delay
             machine.busy_until = operation.due

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import merge
 from itertools import chain
-from typing import cast
+from typing import NamedTuple, cast
 
 from rollproof.ledger import CODE, Lane, Ledger
 
@@ -19,30 +19,62 @@ UNHEALTHY = CODE["pending_unhealthy"]
 BOTH = (HEALTHY, UNHEALTHY)
 
 
-def next_zone(ledger: Ledger, *, unhealthy_first: bool) -> str:
-    """The zone from which the next batch is drawn (R4.2): that of an unhealthy instance
-    with ``unhealthy_first``, else the first with anything pending; zones in the order
-    of their names.  Something must be pending."""
+class Ground(NamedTuple):
+    """Where a batch is drawn from; None: from everywhere."""
+
+    zone: str | None = None
+    update_domain: str | None = None
+
+    def holds(self, lane: Lane) -> bool:
+        """Whether the instances of the lane stand on it."""
+        return self.zone in (None, lane.zone) and self.update_domain in (
+            None,
+            lane.update_domain,
+        )
+
+
+EVERYWHERE = Ground()
+
+
+def next_ground(
+    ledger: Ledger,
+    *,
+    one_zone: bool = True,
+    one_domain: bool = False,
+    unhealthy_first: bool = False,
+) -> Ground:
+    """The ground of the next batch: one zone (R4.2), one update domain (R6.1), or both.
+
+    It is that of an unhealthy instance with ``unhealthy_first``, else the first with
+    anything pending: zones in the order of their names, but one update domain is finished
+    in every zone before the next is begun.  Something must be pending.
+    """
+    if not (one_zone or one_domain):
+        return EVERYWHERE
     phases = _scannable(ledger)
     lanes = sorted(ledger.roster.lanes)
+    if one_domain:
+        lanes.sort(key=lambda lane: lane.update_domain)
     for codes in ((UNHEALTHY,), (HEALTHY, UNHEALTHY)) if unhealthy_first else (BOTH,):
         for lane in lanes:
             if any(phases.find(code, lane.start, lane.stop) >= 0 for code in codes):
-                return lane.zone
+                return Ground(
+                    lane.zone if one_zone else None, lane.update_domain if one_domain else None
+                )
     raise AssertionError("nothing is pending")
 
 
 def offer(
-    ledger: Ledger, zone: str | None, *, unhealthy_first: bool, healthy: bool = True
+    ledger: Ledger, ground: Ground, *, unhealthy_first: bool, healthy: bool = True
 ) -> Iterator[int]:
     """Indexes of pending instances in the order in which a batch should claim them.
 
-    All are of ``zone``, unless that is None (R4.2).  Unhealthy instances come first when
-    asked for (R4.2), then one update domain follows the other; without ``healthy`` only
-    the unhealthy are offered.
+    All stand on ``ground`` (R4.2, R6.1).  Unhealthy instances come first when asked for
+    (R4.2), then one update domain follows the other; without ``healthy`` only the
+    unhealthy are offered.
     """
     phases = _scannable(ledger)
-    lanes = sorted(lane for lane in ledger.roster.lanes if zone is None or lane.zone == zone)
+    lanes = sorted(lane for lane in ledger.roster.lanes if ground.holds(lane))
     if not healthy:
         return _scan(phases, lanes, (UNHEALTHY,))
     if unhealthy_first:

@@ -142,16 +142,17 @@ def table(*classes: type, example: str = "{}") -> Bound:
     )
 
 
-def tables(cls: type) -> Bound:
-    """A tuple of values of the class; a document writes a list of tables."""
+def tables(*classes: type) -> Bound:
+    """A tuple of values of the classes; a document writes a list of tables."""
+    names = " or ".join(cls.__name__ for cls in classes)
     return Bound(
         kind="list of tables",
-        allowed=f"a list of tables ({cls.__name__})",
+        allowed=f"a list of tables ({names})",
         accepts=lambda value: (
-            isinstance(value, tuple) and all(isinstance(item, cls) for item in value)
+            isinstance(value, tuple) and all(isinstance(item, classes) for item in value)
         ),
         example="[]",
-        nested=(cls,),
+        nested=classes,
     )
 
 

@@ -42,8 +42,14 @@ class Charter:
     target: str
     """The image version every instance is brought to; fixed for the run (S10)."""
     limits: Limits[int]
+    image: str = ""
+    """Name of the image whose version the target is: fixed, too, so that an edited model
+    changes the sku by the next run and never in the middle of one (R1.5, S10)."""
     cross_zone: bool = False
     """A batch may be drawn from several zones (R4.2)."""
+    one_domain: bool = False
+    """A batch is drawn from one update domain, and one is finished before the next is
+    begun (R6.1)."""
     unhealthy_first: bool = False
     """Unhealthy instances are upgraded before healthy ones (R4.2)."""
     started_by: StartedBy = StartedBy.USER
@@ -112,6 +118,7 @@ def draw_up(
         run=run,
         scale_set=scale_set.name,
         target=str(target),
+        image=scale_set.image_reference.name,
         limits=Limits(
             max_batch=policy.max_batch_instance_percent,
             max_unhealthy=policy.max_unhealthy_instance_percent,
@@ -122,6 +129,7 @@ def draw_up(
             deferral=int(deferred),
         ),
         cross_zone=policy.enable_cross_zone_upgrade,
+        one_domain=scale_set.service_fabric is not None,
         unhealthy_first=policy.prioritize_unhealthy_instances,
         started_by=started_by,
         pause=pause,

@@ -22,7 +22,7 @@ def loads(text: str, *, path: str = "<string>") -> ScaleSet:
     """
     table = _json(text, path) if text.lstrip().startswith("{") else _toml(text, path)
     try:
-        return read_table(table, ScaleSet)
+        return read_table(_one_health(table), ScaleSet)
     except InvalidFields as error:
         raise InvalidDocument(error.problems, path) from None
 
@@ -42,6 +42,16 @@ def load_path(path: str | Path) -> ScaleSet:
 def dumps(scale_set: ScaleSet) -> str:
     """The TOML document of a scale set, defaults spelled out."""
     return tomli_w.dumps(write_table(scale_set))
+
+
+def _one_health(table: dict[str, object]) -> dict[str, object]:
+    """The table in which a list of health sources, `[[health]]`, is the first and the
+    others: more than one can be read, and is then refused by its own name (R2.2)."""
+    match table.get("health"), table.get("further_health", []):
+        case [first, *others], [*further]:
+            return {**table, "health": first, "further_health": [*others, *further]}
+        case _:
+            return table
 
 
 def _toml(text: str, path: str) -> dict[str, object]:

@@ -4,12 +4,14 @@ RollproofError
  ├ InvalidInput              what was written down breaks a rule; lists every problem
  │  ├ InvalidFields          a value built in Python
  │  └ InvalidDocument        a file: every problem in it at once
+ ├ Ineligible                preconditions of a run are not met; lists every one
  ├ NotFound                  a name that nothing bears
  │  ├ UnknownScaleSet
  │  ├ UnknownImage
  │  ├ UnknownImageVersion
  │  ├ UnknownRun
- │  └ UnknownInstance
+ │  ├ UnknownInstance
+ │  └ RunPruned              its events were removed
  ├ Conflict                  right in itself, but not now
  │  ├ RunActive
  │  ├ NothingRunning
@@ -27,9 +29,11 @@ RollproofError
  │  └ JournalUnwritable
  ├ ProviderError
  │  ├ OperationFailed        it definitely did not happen
+ │  │  └ CredentialExpired   nor will it, until a credential is renewed
  │  └ OutcomeUnknown         nobody can say: observe, never assume
  ├ InvalidImage
- └ AddressInUse
+ ├ AddressInUse
+ └ NotInstalled              a part that an extra brings
 
 Each message says what is wrong, why, and what to do. Each class carries the exit code
 the command line ends with. Errors are frozen, compare by identity and can be pickled.
@@ -104,7 +108,7 @@ class Problem:
         return f"{place}{self.value}; allowed: {self.bound}{why}.{fix}"
 
 
-def _listed(heading: str, problems: tuple[Problem, ...]) -> str:
+def _listed(heading: str, problems: tuple[object, ...]) -> str:
     """The heading, then every problem on its own line, wrapped to WIDTH columns."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = (
@@ -163,6 +167,41 @@ class InvalidDocument(InvalidInput):
 
     def __str__(self) -> str:
         return _listed(self.path, self.problems)
+
+
+@frozen
+class Violation:
+    """One precondition that is not met."""
+
+    code: str
+    """The name of the rule: stable, for programs."""
+    message: str
+    """One sentence, with the values found."""
+    requirement: str
+    """Id of the requirement that sets the rule."""
+    remedy: str
+    """A sentence saying what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message} ({self.requirement}). {self.remedy}"
+
+
+@frozen
+class Ineligible(RollproofError):
+    """The scale set does not meet the preconditions of a run (R2.2, R2.3, R4.10, R6.1)."""
+
+    exit_code = ExitCode.INVALID
+
+    scale_set: str
+    """The scale set."""
+    violations: tuple[Violation, ...]
+    """Every rule in the way, in the order of the checklist."""
+
+    def __str__(self) -> str:
+        return _listed(
+            f"scale set {self.scale_set!r} is not eligible, and nothing was touched",
+            self.violations,
+        )
 
 
 class NotFound(RollproofError):
@@ -241,6 +280,19 @@ class UnknownInstance(NotFound):
     def __str__(self) -> str:
         todo = _suggestion(self.instance, self.known, "List the instances to see their ids.")
         return f"no instance has the id {self.instance!r}. {todo}"
+
+
+@frozen
+class RunPruned(NotFound):
+    """The events of the run were removed from the journal."""
+
+    message = (
+        "the events of run {e.run!r} were pruned from the journal; its line in the "
+        "history is all that is left. Restore an older copy of the journal to see them."
+    )
+
+    run: str
+    """The run asked for."""
 
 
 class Conflict(RollproofError):
@@ -469,6 +521,19 @@ class OperationFailed(ProviderError):
 
 
 @frozen
+class CredentialExpired(OperationFailed):
+    """The operation did not succeed since a credential has expired (R4.10)."""
+
+    message = (
+        "the operation on instance {e.instance!r} failed: credential {e.credential!r} has "
+        "expired, {e.why}. Renew it, update the model, and start another run."
+    )
+
+    credential: str
+    """Its name in the model."""
+
+
+@frozen
 class OutcomeUnknown(ProviderError):
     """The operation may have succeeded or not (S9): observe the instance again."""
 
@@ -510,3 +575,22 @@ class AddressInUse(RollproofError):
 
     address: str
     """Host and port."""
+
+
+@frozen
+class NotInstalled(RollproofError):
+    """What was asked for needs a library that an extra brings."""
+
+    message = (
+        "{e.what} needs {e.library}, which is not installed: "
+        "pip install 'rollproof[{e.extra}]'."
+    )
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    what: str
+    """What was asked for."""
+    library: str
+    """What could not be imported."""
+    extra: str
+    """The extra that brings it."""

@@ -1,16 +1,29 @@
 """A scale set as users declare it, and an instance as a provider last saw it (R1.1)."""
 
+import enum
 from collections.abc import Iterator
 from datetime import timedelta
 
 from attrs import field, frozen
 
-from rollproof.bounds import Bound, optional, relative_path, table, tables, text, written
+from rollproof.bounds import (
+    Bound,
+    choice,
+    optional,
+    relative_path,
+    switch,
+    table,
+    tables,
+    text,
+    written,
+)
 from rollproof.errors import Problem
 from rollproof.extensions import Extension, extension_problems, provisioning_order
 from rollproof.health import KINDS, Health, HealthExtension, HealthSource, PowerState
 from rollproof.images import ImageReference
 from rollproof.policy import Timeouts, UpgradePolicy
+from rollproof.resources import Credential, ExternalResource, resource_problems
+from rollproof.service_fabric import ServiceFabric
 from rollproof.validation import Declared, Rule, declare
 
 __all__ = [
@@ -18,6 +31,8 @@ __all__ = [
     "Extension",
     "Health",
     "Instance",
+    "LoadBalancerSku",
+    "OsType",
     "PowerState",
     "ScaleSet",
     "provisioning_order",
@@ -62,6 +77,20 @@ class Instance:
     """Ids of the data disks, which no upgrade touches (R1.2)."""
     protected: bool = False
     """Whether it must not be upgraded."""
+
+
+class OsType(enum.Enum):
+    """What the instances run (R1.3)."""
+
+    LINUX = "Linux"
+    WINDOWS = "Windows"
+
+
+class LoadBalancerSku(enum.Enum):
+    """The edition of the load balancer in front of the set."""
+
+    BASIC = "Basic"
+    STANDARD = "Standard"
 
 
 def _name(example: str) -> Bound:
@@ -125,6 +154,66 @@ class ScaleSet(Declared):
             "R2.2",
         ),
     )
+    further_health: tuple[HealthSource, ...] = field(
+        default=(),
+        metadata=declare(
+            tables(*KINDS.values()),
+            "Health sources beside the first, written like it; automatic upgrades admit none.",
+            "R2.2",
+        ),
+    )
+    api_version: str = field(
+        default="2019-12-01",
+        metadata=declare(
+            text(
+                r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(-preview)?",
+                "a date, perhaps with -preview",
+                "2019-12-01",
+            ),
+            "Version of the compute API that the model is written for.",
+            "R2.2",
+        ),
+    )
+    os_type: OsType = field(
+        default=OsType.LINUX,
+        metadata=declare(choice(OsType), "What the instances run.", "R1.3"),
+    )
+    enable_automatic_updates: bool = field(
+        default=False,
+        metadata=declare(
+            switch(), "Whether Windows patches its OS disk in place, by Windows Update.", "R2.2"
+        ),
+    )
+    single_placement_group: bool = field(
+        default=True,
+        metadata=declare(
+            switch(), "Whether all instances stand in one placement group.", "R2.2"
+        ),
+    )
+    load_balancer_sku: LoadBalancerSku | None = field(
+        default=None,
+        metadata=declare(
+            optional(choice(LoadBalancerSku)),
+            "Edition of the load balancer; a probe over several placement groups needs one.",
+            "R2.2",
+        ),
+    )
+    service_fabric: ServiceFabric | None = field(
+        default=None,
+        metadata=declare(
+            optional(table(ServiceFabric)), "The cluster that manages the set.", "R6.1"
+        ),
+    )
+    credentials: tuple[Credential, ...] = field(
+        default=(),
+        metadata=declare(tables(Credential), "What expires, and stops upgrades.", "R4.10"),
+    )
+    external_resources: tuple[ExternalResource, ...] = field(
+        default=(),
+        metadata=declare(
+            tables(ExternalResource), "What instances fetch while they are set up.", "R2.2"
+        ),
+    )
     timeouts: Timeouts = field(
         default=Timeouts(), metadata=declare(table(Timeouts), "Deadlines of a run.", "R4.3")
     )
@@ -144,4 +233,12 @@ class ScaleSet(Declared):
     rules = (
         Rule(("health", "timeouts"), _wait_problems),
         Rule(("extensions",), extension_problems),
+        Rule(("credentials", "external_resources"), resource_problems),
     )
+
+    @property
+    def health_sources(self) -> tuple[HealthSource, ...]:
+        """Every health source; at most one is right (R2.2)."""
+        return (
+            self.further_health if self.health is None else (self.health, *self.further_health)
+        )

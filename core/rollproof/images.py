@@ -171,6 +171,14 @@ class ImageReference(Declared):
             return self.image
         return f"{self.publisher}~{self.offer}~{self.sku}"
 
+    @classmethod
+    def named(cls, name: str, version: str = LATEST) -> Self:
+        """The reference of this `name`.  Raises InvalidFields when no image can bear it."""
+        if "~" not in name:
+            return cls(image=name, version=version)
+        publisher, offer, sku = (*name.split("~", 2), "")[:3]
+        return cls(publisher=publisher, offer=offer, sku=sku, version=version)
+
     @property
     def exact(self) -> ImageVersion | None:
         """The version pinned, None when it is "latest"."""

@@ -23,6 +23,7 @@ from typing import Final, cast
 
 import attrs
 
+from rollproof.batch import Ground
 from rollproof.charter import Charter
 from rollproof.commands import Command, Verb
 from rollproof.counts import failed, in_flight, lost, pending, unhealthy, whole
@@ -42,7 +43,7 @@ from rollproof.events import (
 from rollproof.fleet import Health, Instance
 from rollproof.ledger import CODE, news
 from rollproof.rules import batch_bound, share
-from rollproof.run import Run, new_run
+from rollproof.run import Run, expects, new_run
 from rollproof.states import TERMINAL, Cause, State
 from rollproof.status import CAUSES
 from rollproof.step import step
@@ -97,6 +98,8 @@ class PlannedBatch:
     """Ids, in the order in which they are claimed."""
     zones: tuple[str, ...]
     """Where they stand, sorted; one, unless batches may cross zones (R4.2)."""
+    update_domains: tuple[str, ...]
+    """Theirs, sorted; one where the set is upgraded domain by domain (R6.1)."""
     unhealthy: int
     """How many of them are unhealthy before they are touched."""
     healthy_left: int
@@ -146,6 +149,8 @@ class Plan:
     verdict: Verdict
     batches: tuple[PlannedBatch, ...]
     """Empty unless the run starts."""
+    one_domain: bool
+    """Whether each batch is drawn from one update domain, in their order (R6.1)."""
     on_target: tuple[str, ...]
     """Ids left alone because they run the target already (R1.4)."""
     protected: tuple[str, ...]
@@ -218,6 +223,7 @@ def plan(
             allowed=allowed,
         ),
         batches=batches,
+        one_domain=charter.one_domain,
         on_target=on_target,
         protected=protected,
         planned=Capacity(
@@ -260,6 +266,26 @@ def remaining(run: Run) -> Remaining | None:
         longest=current + _ahead(charter, batches, between),
         limit=current + _ahead(charter, attempts, between) + on_breach,
     )
+
+
+def upcoming(run: Run, waiting: Sequence[Command]) -> tuple[tuple[str, ...], ...]:
+    """The batches that ``run`` will still begin if nothing fails or falls ill from now on,
+    and nobody holds it; ids in the order in which they are claimed.  ``waiting`` are the
+    commands without an outcome.  Empty before the first survey."""
+    run, queue, batches = _fork(run), deque(waiting), []
+    if run.counts.held:
+        run, commands = step(run, Resume(0))
+        queue.extend(commands)
+    while queue:
+        command = queue.popleft()
+        if not expects(run, command):  # a look that was asked for before a hold
+            continue
+        run, commands = step(run, _kind(run, command))
+        queue.extend(commands)
+        batch = tuple(c.instance for c in commands if c.verb is Verb.REPLACE)
+        if batch:
+            batches.append(batch)
+    return tuple(batches)
 
 
 # -- a run in imagination ---------------------------------------------------------------
@@ -333,6 +359,17 @@ def _ruinous(run: Run, command: Command) -> Event:
             return _smooth(run, command)
 
 
+def _kind(run: Run, command: Command) -> Event:
+    """The world in which nothing fails from now on, not even a restore under way."""
+    match command.verb:
+        case Verb.RESTORE:
+            return Restored(0, command.instance, command.attempt)
+        case Verb.WATCH if command.version is None:  # any but the target
+            return _smooth(run, command._replace(version=""))
+        case _:
+            return _smooth(run, command)
+
+
 def _batches(run: Run) -> tuple[tuple[PlannedBatch, ...], Run]:
     """The batches of a held run if nothing fails, and how it ends."""
     roster, batches = run.ledger.roster, []
@@ -341,10 +378,11 @@ def _batches(run: Run) -> tuple[tuple[PlannedBatch, ...], Run]:
         run = now
         if batch:
             counts = run.counts
-            zones = {roster.place_of(roster.index[name]).zone for name in batch}
+            places = [roster.place_of(roster.index[name]) for name in batch]
             planned = PlannedBatch(
                 instances=batch,
-                zones=tuple(sorted(zones)),
+                zones=tuple(sorted({place.zone for place in places})),
+                update_domains=tuple(sorted({place.update_domain for place in places})),
                 unhealthy=before - counts.pending_unhealthy,
                 healthy_left=whole(counts) - unhealthy(counts) - in_flight(counts),
             )
@@ -478,12 +516,15 @@ def _batches_to_come(run: Run) -> int:
     counts, limits = run.counts, run.charter.limits
     spare = headroom(counts, limits) + counts.pending_unhealthy
     size = max(1, min(full_batch(counts, limits), spare))
-    waiting: dict[str, int] = {}
+    waiting: dict[Ground, int] = {}
     for lane in run.ledger.roster.lanes:
-        zone = "" if run.charter.cross_zone else lane.zone
+        ground = Ground(
+            None if run.charter.cross_zone else lane.zone,
+            lane.update_domain if run.charter.one_domain else None,
+        )
         for side in ("pending_healthy", "pending_unhealthy"):
             found = _phases(run).count(CODE[side], lane.start, lane.stop)
-            waiting[zone] = waiting.get(zone, 0) + found
+            waiting[ground] = waiting.get(ground, 0) + found
     return sum(_rounds(number, size) for number in waiting.values())
 
 

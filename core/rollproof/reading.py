@@ -152,5 +152,7 @@ _converter.register_unstructure_hook(timedelta, format_duration)
 _converter.register_structure_hook(enum.Enum, _read_enum)
 _converter.register_structure_hook_func(_is_tuple, _read_tuple)
 _converter.register_structure_hook_func(_is_declared, _read_declared)
-_converter.register_structure_hook_func(lambda cls: cls == HealthSource | None, _read_health)
+_converter.register_structure_hook_func(
+    lambda cls: cls in (HealthSource, HealthSource | None), _read_health
+)
 _converter.register_unstructure_hook_func(_is_declared, write_table)

@@ -1,4 +1,5 @@
-"""The reference table of docs/scale-set.md, generated from the declarations.
+"""Reference tables of documents, generated from the declarations: docs/scale-set.md,
+docs/events.md.
 
 Print it with: python -c "from rollproof.reference import reference_table as t; print(t())"
 """
@@ -13,13 +14,16 @@ from rollproof.health import KIND_OF
 from rollproof.validation import Declared, declaration_of
 
 
-def reference_table() -> str:
+def reference_table(cls: type[Declared] = ScaleSet) -> str:
     """Every key of the document as Markdown, one section for each table."""
-    return "\n\n".join(_sections(ScaleSet, "", "Top level"))
+    return "\n\n".join(_sections(cls, "", "Top level", set()))
 
 
-def _sections(cls: type[Declared], path: str, title: str) -> Iterator[str]:
-    """The section of one class, then those of the tables in it."""
+def _sections(
+    cls: type[Declared], path: str, title: str, told: set[type[Declared]]
+) -> Iterator[str]:
+    """The section of one class, then those of the tables in it that were not told yet."""
+    told.add(cls)
     rows = [_row(attribute) for attribute in attrs.fields(cls)]
     if cls in KIND_OF:
         spelled = f'`"{KIND_OF[cls]}"`'
@@ -29,11 +33,11 @@ def _sections(cls: type[Declared], path: str, title: str) -> Iterator[str]:
     yield f"### {title}\n\n{meaning}\n\n{header}\n" + "\n".join(rows)
     for attribute in attrs.fields(cls):
         bound = declaration_of(attribute).bound
-        for nested in bound.nested:
+        for nested in (each for each in bound.nested if each not in told):
             inner = f"{path}{attribute.name}"
             brackets = f"`[[{inner}]]`" if "list" in bound.kind else f"`[{inner}]`"
             kind = f', kind `"{KIND_OF[nested]}"`' if nested in KIND_OF else ""
-            yield from _sections(nested, f"{inner}.", brackets + kind)
+            yield from _sections(nested, f"{inner}.", brackets + kind, told)
 
 
 def _row(attribute: "attrs.Attribute[object]") -> str:

@@ -22,6 +22,14 @@ class RunningStatus(StrEnum):
     FAULTED = "Faulted"
 
 
+class LastAction(StrEnum):
+    """What was last asked of a run (R7.1)."""
+
+    START = "Start"
+    CANCEL = "Cancel"
+    """By a user, or by switching automatic upgrades off (R2.1, R4.9)."""
+
+
 CAUSES: Final[dict[Cause, str]] = {
     Cause.NONE: "",
     Cause.USER: "a user cancelled it",
@@ -79,8 +87,13 @@ class RunStatus:
     target: str
     undoes: str
     """The run that it takes back; empty unless it is a rollback (N7)."""
+    """The image version (S10)."""
+    image: str
+    """`ImageReference.name` of the image; empty for a run of before it was recorded."""
     started_at: int
+    last_action: LastAction
     last_action_at: int
+    """Time of the last event recorded."""
     ended_at: int | None
     batches: int
     """Begun so far."""
@@ -88,6 +101,8 @@ class RunStatus:
     rollback_info: RollbackInfo
     error: str
     """Words of the last failure reported, and of the cause; empty when none."""
+    pruned_at: int | None = None
+    """When its events were removed; None: they are there."""
 
 
 def describe(  # noqa: PLR0917  # one argument per fact of the record
@@ -99,11 +114,13 @@ def describe(  # noqa: PLR0917  # one argument per fact of the record
     last_at: int,
     ended_at: int | None,
     why: str,
+    pruned_at: int | None = None,
 ) -> RunStatus:
     """The status of a run from its record (R7.1)."""
     cause = Cause(counts.stop)
     unrestored = counts.unrestored_healthy + counts.unrestored_unhealthy
     faulted = cause.is_fault
+    ordered = cause in (Cause.USER, Cause.OPTED_OUT) or bool(counts.forced)
     return RunStatus(
         run=charter.run,
         scale_set=charter.scale_set,
@@ -117,7 +134,9 @@ def describe(  # noqa: PLR0917  # one argument per fact of the record
         started_by=charter.started_by,
         target=charter.target,
         undoes=charter.undo.run if charter.undo else "",
+        image=charter.image,
         started_at=started_at,
+        last_action=LastAction.CANCEL if ordered else LastAction.START,
         last_action_at=last_at,
         ended_at=ended_at,
         batches=batches,
@@ -139,6 +158,7 @@ def describe(  # noqa: PLR0917  # one argument per fact of the record
             error=why if unrestored else "",
         ),
         error="; ".join(text for text in (CAUSES[cause] if faulted else "", why) if text),
+        pruned_at=pruned_at,
     )
 
 

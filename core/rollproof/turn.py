@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rollproof.batch import next_zone, offer
+from rollproof.batch import next_ground, offer
 from rollproof.commands import Command, Verb
 from rollproof.counts import EMPTY, PHASES, Counts
 from rollproof.ledger import CODE, IN_FLIGHT, Ledger
@@ -196,12 +196,15 @@ class Turn:
         # Without headroom an instance that is down already goes before a healthy one.
         spared = _BEGIN[_PENDING_HEALTHY].enabled(self.counts, self.charter.limits)
         first = self.charter.unhealthy_first or not spared
-        zone = None
-        if not self.charter.cross_zone:
-            zone = next_zone(self.ledger(), unhealthy_first=first)
+        ground = next_ground(
+            self.ledger(),
+            one_zone=not self.charter.cross_zone,
+            one_domain=self.charter.one_domain,
+            unhealthy_first=first,
+        )
         rows = _BEGIN
         for healthy in (True, False):  # once the headroom is spent, the unhealthy only
-            for index in offer(self.ledger(), zone, unhealthy_first=first, healthy=healthy):
+            for index in offer(self.ledger(), ground, unhealthy_first=first, healthy=healthy):
                 row = rows[self.phase(index)]
                 if not row.enabled(self.counts, self.charter.limits):
                     break

@@ -92,7 +92,7 @@ async def _idle(
 ) -> IdleFigure:
     fleet = SimulatedFleet(clock, ())
     host = EmbeddedHost(journal, lambda _name: fleet, clock=clock, poll=POLL)
-    lookout = Lookout(journal, of_store(store), lambda _set: "")
+    lookout = Lookout(journal, of_store(store))
     keeper = Keeper(host, journal, lookout, clock=clock)
     began = time.process_time()
     await keeper.look()

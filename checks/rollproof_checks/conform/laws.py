@@ -250,13 +250,16 @@ def _batch(taken: Taken, picked: Seats) -> None:
     zones = {stood[name].place.zone for name in batch}
     if len(zones) > 1 and not terms.cross_zone:
         raise Departure(f"one batch was drawn from the zones {sorted(zones)} (R4.2)")
+    domains = {stood[name].place.update_domain for name in batch}
+    if len(domains) > 1 and terms.one_domain:
+        raise Departure(f"one batch was drawn from the update domains {sorted(domains)} (R6.1)")
     due = _chosen(before, stood, ill)
     if batch != due:
         raise Departure(f"the batch should be {sorted(due)}, is {sorted(batch)}")
 
 
 def _chosen(before: Run, stood: Seats, ill: int) -> set[str]:
-    """The batch that R4.2, S1 and S6 ask for, instance by instance."""
+    """The batch that R4.2, R6.1, S1 and S6 ask for, instance by instance."""
     terms = before.charter
     whole = len(stood)
     most = max(1, terms.limits.max_batch * whole // 100)
@@ -266,6 +269,7 @@ def _chosen(before: Run, stood: Seats, ill: int) -> set[str]:
         ((n, s) for n, s in stood.items() if s.phase.startswith("pending")),
         key=lambda pair: (
             first and pair[1].phase == "pending_healthy",
+            terms.one_domain and pair[1].place.update_domain,
             pair[1].place,
             pair[1].number,
         ),
@@ -273,6 +277,9 @@ def _chosen(before: Run, stood: Seats, ill: int) -> set[str]:
     if not terms.cross_zone:
         zone = waiting[0][1].place.zone
         waiting = [pair for pair in waiting if pair[1].place.zone == zone]
+    if terms.one_domain:
+        domain = waiting[0][1].place.update_domain
+        waiting = [pair for pair in waiting if pair[1].place.update_domain == domain]
     batch: set[str] = set()
     for name, seat in waiting:
         healthy = seat.phase == "pending_healthy"

@@ -58,6 +58,7 @@ class Setting:
     moving: bool = True
     """Whether instances may move from place to place, where there are several."""
     cross_zone: bool = False
+    one_domain: bool = False
     unhealthy_first: bool = False
     compared: bool = True
     """Whether the graph of the table is searched beside it and compared."""
@@ -75,6 +76,7 @@ class Setting:
             target="2.0.0",
             limits=self.limits,
             cross_zone=self.cross_zone,
+            one_domain=self.one_domain,
             unhealthy_first=self.unhealthy_first,
             pause=60_000 * self.limits.paced,
             deferral=Deferral.INSTANCE if self.limits.deferral else Deferral.NONE,
@@ -84,8 +86,11 @@ class Setting:
     @property
     def apart(self) -> bool:
         """Whether a batch may be smaller than the counts allow, since it must not be drawn
-        from two zones (R4.2)."""
-        return not self.cross_zone and len({place.zone for place in self.places}) > 1
+        from two zones (R4.2), nor from two update domains (R6.1)."""
+        zones = not self.cross_zone and len({place.zone for place in self.places}) > 1
+        return zones or (
+            self.one_domain and len({place.update_domain for place in self.places}) > 1
+        )
 
 
 NEVER: Final = {
@@ -199,6 +204,15 @@ UNHEALTHY_FIRST: Final = Setting(
     names=2,
     unhealthy_first=True,
 )
+TWO_DOMAINS: Final = Setting(
+    name="two domains, apart",
+    why="a batch could hold both, if they did not stand in two update domains (R6.1)",
+    places=(D1, D2),
+    limits=_limits(100, 100, 100, rollback=0),
+    disturbances=0,
+    names=2,
+    one_domain=True,
+)
 THREE_AT_ONCE: Final = Setting(
     name="three at once",
     why="a batch of several, of which each goes its own way (R4.3)",
@@ -222,6 +236,7 @@ QUICK: Final = Bounds(
         *_switches(1, 1, Breadth.SOME, "rBP RbP"),
         *_deferred(1, 1),
         _apart(0)[0],
+        TWO_DOMAINS,
         UNHEALTHY_FIRST,
         THREE_AT_ONCE,
         FOUR_IN_TURN,
@@ -249,6 +264,26 @@ THOROUGH: Final = Bounds(
             limits=_limits(67, 67, 100, rollback=0),
             disturbances=0,
             names=3,
+        ),
+        Setting(
+            name="domains across zones",
+            why="one update domain is finished in every zone before the next (R6.1)",
+            places=(D1, D2, Place("z2", "d1")),
+            limits=_limits(67, 67, 100, rollback=0),
+            disturbances=0,
+            names=3,
+            cross_zone=True,
+            one_domain=True,
+        ),
+        Setting(
+            name="two domains, unhealthy first",
+            why="the domain of an unhealthy instance goes first where it is asked for (R4.2)",
+            places=(D1, D2),
+            limits=_limits(100, 100, 100, rollback=0),
+            disturbances=1,
+            names=2,
+            one_domain=True,
+            unhealthy_first=True,
         ),
         Setting(
             name="three, one disturbance",

@@ -123,9 +123,10 @@ class AdapterContract(Looking, RuleBasedStateMachine):
 
         self._do(all_of_it())
 
-    @rule(which=chance, by=either, times=st.integers(1, 2))
-    def restore(self, which: int, by: int, times: int) -> None:
-        """The disk before is given back; and the one before that, if it is still kept."""
+    @rule(which=chance, by=either, times=st.integers(1, 2), late=st.booleans())
+    def restore(self, which: int, by: int, times: int, late: bool = False) -> None:
+        """The disk before is given back; and the one before that, if it is still kept.
+        Then the replace that was undone may come late."""
 
         async def all_of_it() -> None:
             for _ in range(times):
@@ -133,6 +134,9 @@ class AdapterContract(Looking, RuleBasedStateMachine):
                 if believed.disk.stem:
                     ask = self._restore(believed, believed.disk.stem)
                     await self._give(believed, ask, by)
+                undone = [each for each in believed.asks if each.key in believed.undone]
+                if late and undone and believed.open is None:
+                    await self._repeat(believed, undone[-1], by)
 
         self._do(all_of_it())
 
@@ -194,6 +198,7 @@ class AdapterContract(Looking, RuleBasedStateMachine):
             outcome = known.pop() if known else Outcome.UNKNOWN
             answer = answers[outcome]
             self._note(believed, ask, outcome, answer, by)
+            believed.askers[ask.key].add(self._objects[other])
             if outcome is Outcome.DONE:
                 believed.disk.suspect = Law.IDEMPOTENT if by == other else Law.LOOK
             await self._look_around({believed.id: Law.UNKNOWN}, story, by)
@@ -293,8 +298,7 @@ class AdapterContract(Looking, RuleBasedStateMachine):
             believed = await self._at_rest(which, 0)
             ask = self._any(believed, version, back=back)
             await self.crash(ask, self.moments[moment % len(self.moments)])
-            believed.first[ask.key] = -1  # none of ours
-            self._note(believed, ask, Outcome.UNKNOWN, "was killed", 0)
+            self._note(believed, ask, Outcome.UNKNOWN, "was killed", None)
             await self._look_around({believed.id: Law.UNKNOWN}, f"{ask}, killed", 0)
 
         self._do(all_of_it())
@@ -316,7 +320,7 @@ class AdapterContract(Looking, RuleBasedStateMachine):
                 believed.open, believed.kept = None, False
                 believed.undone.add(ask.key)
                 believed.asks += [ask, undo]
-                believed.first[undo.key] = self._objects[by]
+                believed.askers[undo.key].add(self._objects[by])
                 await self._look_around({believed.id: Law.PREVIOUS}, str(undo), by)
 
         self._do(all_of_it())
@@ -483,7 +487,7 @@ class AdapterContract(Looking, RuleBasedStateMachine):
             elif ask.key == believed.disk.stem:
                 self._hold(law, outcome is not Outcome.FAILED, f"{story}, was done.")
         believed.stirred()
-        believed.first.setdefault(ask.key, self._objects[by])
+        believed.askers[ask.key].add(self._objects[by])
         await self._look_around({believed.id: law}, story, by)
 
     def _law_of(self, believed: Believed, ask: Ask) -> Law:
@@ -495,14 +499,15 @@ class AdapterContract(Looking, RuleBasedStateMachine):
     def _law_of_repeating(self, believed: Believed, ask: Ask, by: int) -> Law:
         if ask.verb is Verb.REPLACE and ask.key in believed.undone:
             return Law.UNDONE
-        same = believed.first.get(ask.key) == self._objects[by]
+        same = self._objects[by] in believed.askers[ask.key]
         return Law.IDEMPOTENT if same else Law.LOOK
 
     def _note(
-        self, believed: Believed, ask: Ask, outcome: Outcome, answer: str, by: int
+        self, believed: Believed, ask: Ask, outcome: Outcome, answer: str, by: int | None
     ) -> None:
         """Believe what an answer says."""
-        believed.first.setdefault(ask.key, self._objects[by])
+        if by is not None:
+            believed.askers[ask.key].add(self._objects[by])
         believed.open = ask if outcome is Outcome.UNKNOWN else None
         if outcome is Outcome.UNKNOWN:
             believed.running, believed.boot = None, None

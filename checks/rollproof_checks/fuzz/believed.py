@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable
 
 import attrs
@@ -45,8 +46,8 @@ class Believed:
     """Nobody can say whether this has happened."""
     asks: list[Ask] = attrs.Factory(list)
     """What was asked and answered; and replaces that were undone before they were asked."""
-    first: dict[str, int] = attrs.Factory(dict)
-    """Which adapter object was asked first, by key."""
+    askers: dict[str, set[int]] = attrs.Factory(lambda: defaultdict(set))
+    """Which adapter objects were asked, by key."""
     failed: set[str] = attrs.Factory(set)
     """Keys of replaces that certainly failed."""
     undone: set[str] = attrs.Factory(set)

@@ -68,6 +68,7 @@ MEMORY = Path("/dev/shm")
 SET, OLD, TARGET = "web", "1.0.0", "1.1.0"
 NAMES = [f"vm-{number}" for number in range(6)]
 ZONES = ("1", "2", "3")
+DOMAINS = ("", "0", "1")
 STRIKES = [
     "fall ill",
     "recover",
@@ -93,6 +94,8 @@ PATIENCE = 3 * 3600
 """Virtual seconds within which a run must end once the faults have ceased."""
 
 names = st.sampled_from(NAMES)
+places = st.tuples(st.sampled_from(ZONES), st.sampled_from(DOMAINS))
+"""Zone and update domain."""
 percents = st.sampled_from([20, 34, 50, 100, 5])
 spans = st.sampled_from([3.0, 0.0, 0.4, 1.0, 8.0, 40.0, 200.0])
 shares = st.sampled_from([30, 0, 80, 10])
@@ -132,11 +135,12 @@ class HostMachine(RuleBasedStateMachine):
         self._begin_life()
 
     @initialize(
-        zones=st.lists(st.sampled_from(ZONES), min_size=2, max_size=len(NAMES)),
+        places=st.lists(places, min_size=2, max_size=len(NAMES)),
         sick=st.sets(names, max_size=2),
         bad=st.sets(names, max_size=2),
         terms=limits,
         cross=st.booleans(),
+        domain=st.booleans(),
         first=st.booleans(),
         seed=seeds,
         percent=shares,
@@ -144,11 +148,12 @@ class HostMachine(RuleBasedStateMachine):
     def install(
         self,
         *,
-        zones: list[str],
+        places: list[tuple[str, str]],
         sick: set[str],
         bad: set[str],
         terms: Limits[int],
         cross: bool,
+        domain: bool,
         first: bool,
         seed: int,
         percent: int,
@@ -156,8 +161,8 @@ class HostMachine(RuleBasedStateMachine):
         """A fleet on the old version, some of it ill, some of it to become so; and a run
         that is to upgrade it."""
         members = [
-            Instance(id=name, zone=zone, version=OLD)
-            for name, zone in zip(NAMES, zones, strict=False)
+            Instance(id=name, zone=zone, update_domain=domain, version=OLD)
+            for name, (zone, domain) in zip(NAMES, places, strict=False)
         ]
         broken = [(name, TARGET) for name in sorted(bad)]
         self._fleet = SimulatedFleet(self._clock, members, bad=broken)
@@ -165,13 +170,21 @@ class HostMachine(RuleBasedStateMachine):
         for name in sorted(sick):
             self._fleet.flip(name, Health.UNHEALTHY)
         self.weather(seed=seed, percent=percent)
-        self.start(terms=terms, cross=cross, first=first, away=True)
+        self.start(terms=terms, cross=cross, domain=domain, first=first, away=True)
 
     # -- people
 
     @precondition(lambda self: not self._outside.open_runs())
-    @rule(terms=limits, cross=st.booleans(), first=st.booleans(), away=st.booleans())
-    def start(self, terms: Limits[int], cross: bool, first: bool, away: bool) -> None:
+    @rule(
+        terms=limits,
+        cross=st.booleans(),
+        domain=st.booleans(),
+        first=st.booleans(),
+        away=st.booleans(),
+    )
+    def start(
+        self, terms: Limits[int], cross: bool, domain: bool, first: bool, away: bool
+    ) -> None:
         """Somebody starts a run, in this process or in another."""
         self._runs += 1
         charter = Charter(
@@ -180,6 +193,7 @@ class HostMachine(RuleBasedStateMachine):
             target=TARGET,
             limits=terms,
             cross_zone=cross,
+            one_domain=domain,
             unhealthy_first=first,
             pause=5_000 * terms.paced,
             look=1_000,

@@ -29,6 +29,7 @@ class RecordJudge:
     def __init__(self, journal: Journal, charter: Charter) -> None:
         self._journal = journal
         self._zones: dict[str, str] = {}
+        self._domains: dict[str, str] = {}
         self._seq = 0
         self.run = new_run(charter)
         """The run as far as it was judged."""
@@ -52,6 +53,7 @@ class RecordJudge:
             if "succeed" in rows:
                 self.succeeded.append((event.instance.id, event.at))
         self._zones.update((instance.id, instance.zone) for instance in seen)
+        self._domains.update((instance.id, instance.update_domain) for instance in seen)
 
     def _judge(
         self, event: Event, after: Run, commands: tuple[Command, ...], rows: tuple[str, ...]
@@ -66,6 +68,7 @@ class RecordJudge:
         if any(command.verb is Verb.RESTORE for command in commands):
             on_breach = limits.restore_on_breach and cause in THRESHOLDS
             assert limits.rollback or on_breach, "R4.8: nothing is rolled back"
+            assert self.run.cause is not Cause.CREDENTIALS, "R4.10: what failed is left failed"
 
     def _judge_batch(
         self, event: Event, after: Run, batch: list[Command], claims: list[str]
@@ -95,6 +98,8 @@ class RecordJudge:
         assert not any(others[phase] for phase in FLYING), "S5: one batch at a time"
         if not charter.cross_zone:
             assert len({self._zones[name] for name in names}) == 1, "R4.2: one zone"
+        if charter.one_domain:
+            assert len({self._domains[name] for name in names}) == 1, "R6.1: one domain"
         assert {command.version for command in batch} == {charter.target}, "S10"
 
     def judge_outbox(self) -> None:

@@ -72,6 +72,7 @@ terms = st.fixed_dictionaries(
         "restore_on_breach": st.integers(0, 1),
         "pause": st.sampled_from([0, 1_000]),
         "cross_zone": st.booleans(),
+        "one_domain": st.booleans(),
         "unhealthy_first": st.booleans(),
         "deferral": st.sampled_from([Deferral.NONE, Deferral.NONE, Deferral.INSTANCE]),
         "lapse_approves": st.booleans(),

@@ -100,6 +100,11 @@ def zones_of(run: Run, names: Iterable[str]) -> set[str]:
 # -- the laws of a step ---------------------------------------------------------------
 
 
+def domains_of(run: Run, names: Iterable[str]) -> set[str]:
+    roster = run.ledger.roster
+    return {roster.place_of(roster.index[name]).update_domain for name in names}
+
+
 def check_step(
     before: Run, event: Event, after: Run, commands: tuple[Command, ...], rows: tuple[str, ...]
 ) -> None:
@@ -173,6 +178,7 @@ def check_batch(before: Run, event: Event, after: Run, batch: list[str]) -> None
     assert (after.state, after.batches) == (State.ROLLING_FORWARD, before.batches + 1)
     assert {name for name, phase in now.items() if phase in FLYING} == set(batch)
     assert after.charter.cross_zone or len(zones_of(after, batch)) == 1, "R4.2"
+    assert not after.charter.one_domain or len(domains_of(after, batch)) == 1, "R6.1"
     told = {name: phase.endswith("_unhealthy") for name, phase in phases(before).items()}
     told |= {instance.id: instance.health is not HEALTHY for instance in event.present}
     ill_outside = sum(phase.endswith("_unhealthy") for phase in now.values())

@@ -20,6 +20,10 @@ Unknown is not success
     A dropped connection, a timeout, a half-read answer raise `OutcomeUnknown`.
     Returning normally means *done*; `OperationFailed` means *certainly not done, and
     asking again will not help*.  Any other exception is taken as unknown.
+An expired credential is named
+    What fails because a credential of the model has expired raises `CredentialExpired`, an
+    `OperationFailed` that names it: every further instance would fail alike, so the run
+    stops, and what failed is left as it is (R4.10).
 Data disks stay
     Neither coroutine touches a data disk (R1.2).
 The previous disk stays
@@ -61,7 +65,8 @@ class Provider(Protocol):
         data and extensions in their declared order (R1.2).
 
         Returns when the disk is replaced and provisioning has been started; health is
-        seen by ``observe``.  Raises `OperationFailed` or `OutcomeUnknown`.
+        seen by ``observe``.  Raises `OperationFailed`, in particular `CredentialExpired`,
+        or `OutcomeUnknown`.
         """
         ...
 

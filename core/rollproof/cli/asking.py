@@ -1,26 +1,16 @@
-"""Bodies of `plan`, `status` and `history`: questions that change nothing."""
+"""Bodies of `plan` and `status`: questions that change nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rollproof.cli.output import (
-    answer,
-    cause_name,
-    clock,
-    columns,
-    failures_json,
-    local_time,
-    status_json,
-)
+from rollproof.cli.output import answer, failures_json, status_json
 from rollproof.cli.phases import some
 from rollproof.cli.program import Options
 from rollproof.cli.summary import full_status
 from rollproof.installation import Installation
 from rollproof.installation.reasons import span
 from rollproof.plan import Plan
-from rollproof.states import Cause
-from rollproof.status import RunStatus
 
 
 def plan(options: Options, scale_set: str, to: str | None, rollback: bool | None) -> int:
@@ -46,6 +36,7 @@ def plan_json(planned: Plan) -> dict[str, Any]:
             {
                 "instances": list(batch.instances),
                 "zones": list(batch.zones),
+                "update_domains": list(batch.update_domains),
                 "unhealthy": batch.unhealthy,
                 "healthy_left": batch.healthy_left,
             }
@@ -79,6 +70,8 @@ def plan_text(planned: Plan) -> str:
     lines = [f"{planned.scale_set} to {planned.target}: {planned.verdict.text}"]
     for number, batch in enumerate(planned.batches[:SHOWN], start=1):
         zones = f" of zone {', '.join(batch.zones)}" if any(batch.zones) else ""
+        if planned.one_domain:
+            zones += f" in update domain {', '.join(batch.update_domains) or 'none'}"
         left = f"{batch.healthy_left} healthy ones left"
         lines.append(f"  batch {number}: {some(list(batch.instances))}{zones}; {left}")
     if len(planned.batches) > SHOWN:
@@ -126,31 +119,3 @@ def status(options: Options, name: str) -> int:
     text = full_status(found, follower.run, failures, reasons.stop, advice)
     answer(options, value, text)
     return 0
-
-
-def history(options: Options, scale_set: str, everything: bool) -> int:
-    """List the runs of a set."""
-    with Installation(options.place) as here:
-        runs = here.history(scale_set, everything=everything)
-    empty = f"{scale_set}: no run yet" if everything else f"{scale_set}: no run in 2 months"
-    text = columns([HEADER, *map(_row, runs)]) if runs else empty
-    answer(options, {"scale_set": scale_set, "runs": [status_json(r) for r in runs]}, text)
-    return 0
-
-
-HEADER = ("started", "took", "target", "up", "failed", "left", "run", "outcome")
-
-
-def _row(run: RunStatus) -> tuple[str, ...]:
-    progress = run.progress
-    cause = "" if run.cause is Cause.NONE else cause_name(run.cause).replace("_", " ")
-    return (
-        local_time(run.started_at)[5:16],
-        clock((run.ended_at or run.last_action_at) - run.started_at),
-        run.target,
-        str(progress.successful),
-        str(progress.failed),
-        str(progress.pending + progress.in_progress + progress.skipped),
-        run.run.rpartition("-")[0],  # which `status` takes too
-        run.running_status.value + (f": {cause}" if cause else ""),
-    )

@@ -44,6 +44,8 @@ def audit_text(found: Audit) -> str:
                 lines += wrapped(line.strip())
     if found.unreadable is not None:
         lines += wrapped(found.why)
+    if found.pruned:
+        lines.append(f"pruned, so not judged: {', '.join(found.pruned)}")
     number = len(found.runs)
     told = f"{number} run{'s' * (number != 1)} of {found.journal}: {found.finding}"
     return "\n".join([*lines, f"{found.finding.verdict}: {told}"])

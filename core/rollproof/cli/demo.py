@@ -19,7 +19,7 @@ import click
 
 from rollproof.adapters.local import process, set_schema, write_sample_image
 from rollproof.adapters.local.marks import bearing
-from rollproof.cli import asking, declaring, local, running
+from rollproof.cli import asking, declaring, local, past, running
 from rollproof.cli.program import INTERRUPTED, Options, leave
 from rollproof.errors import ExitCode, NothingRunning, RollproofError, UnknownScaleSet
 from rollproof.images import ImageVersion
@@ -140,7 +140,7 @@ class Demo:
     def look_back(self) -> None:
         """The history, and the fleet as it is."""
         self.command("rollproof local list", lambda: local.list_(self.options))
-        self.command("rollproof history web", lambda: asking.history(self.options, SET, False))
+        self.command("rollproof history web", lambda: past.history(self.options, SET))
         self.command("rollproof status web", lambda: asking.status(self.options, SET))
 
     def run(self, to: str, expected: ExitCode) -> RunStatus:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from rollproof.cli.missing import MissingExtra
-from rollproof.errors import ExitCode, InvalidInput, RollproofError
+from rollproof.errors import ExitCode, Ineligible, InvalidInput, RollproofError
 
 
 def report(error: Exception, *, as_json: bool) -> int:
@@ -33,6 +33,16 @@ def report(error: Exception, *, as_json: bool) -> int:
                     "fix": each.fix,
                 }
                 for each in error.problems
+            ]
+        if isinstance(error, Ineligible):
+            told["violations"] = [
+                {
+                    "code": each.code,
+                    "message": each.message,
+                    "requirement": each.requirement,
+                    "remedy": each.remedy,
+                }
+                for each in error.violations
             ]
         click.echo(json.dumps({"error": told}), err=True)
     else:

@@ -12,6 +12,11 @@ import click
 
 from rollproof.cli.program import Options, Program, common, leave
 
+STATUSES = ("RollingForward", "RollingBack", "Cancelled", "Completed", "Faulted")
+CAUSES = (
+    *("none", "user", "opted_out", "fleet_unhealthy", "upgraded_unhealthy"),
+    *("credentials", "internal"),
+)
 _FILE = click.Path(path_type=Path)
 _ROLLBACK = click.option(
     "--rollback/--no-rollback",
@@ -95,6 +100,17 @@ def images(options: Options, image: str | None) -> int:
 @cli.command()
 @common
 @click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def check(options: Options, scale_set: str) -> int:
+    """Say whether SET may be upgraded without an operator, and what is in the way."""
+    from rollproof.cli import checking
+
+    return checking.check(options, scale_set)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
 @click.option("--to", metavar="VERSION", help="Target version; the latest by default.")
 @_ROLLBACK
 @click.pass_obj
@@ -156,12 +172,65 @@ def watch(options: Options, scale_set: str) -> int:
 @common
 @click.argument("scale_set", metavar="SET")
 @click.option("--all", "everything", is_flag=True, help="Not only the last 5 of 2 months.")
+@click.option(
+    "--status", type=click.Choice(STATUSES, case_sensitive=False), multiple=True, help="Any of."
+)
+@click.option("--cause", type=click.Choice(CAUSES), multiple=True, help="Any of.")
+@click.option("--target", metavar="VERSION", help="Runs to this version.")
+@click.option("--since", metavar="TIME", help="Started then or later: a date, a time, or P7D.")
+@click.option("--until", metavar="TIME", help="Started before then.")
+@click.option(
+    "--started-by", type=click.Choice(("User", "Platform"), case_sensitive=False), help="Who."
+)
+@click.option("--limit", type=int, metavar="N", help="The newest N.")
 @click.pass_obj
-def history(options: Options, scale_set: str, everything: bool) -> int:
+def history(options: Options, /, scale_set: str, **asked: Any) -> int:
     """List the runs of SET, newest first."""
-    from rollproof.cli import asking
+    from rollproof.cli import past
 
-    return asking.history(options, scale_set, everything)
+    return past.history(options, scale_set, **asked)
+
+
+@cli.command()
+@common
+@click.argument("name", metavar="SET|RUN")
+@click.argument("instance", required=False)
+@click.pass_obj
+def timeline(options: Options, name: str, instance: str | None) -> int:
+    """Tell what became of the instances of a run, and when."""
+    from rollproof.cli import past
+
+    return past.timeline(options, name, instance)
+
+
+@cli.command()
+@common
+@click.argument("name", metavar="SET|RUN")
+@click.argument("instance", required=False)
+@click.pass_obj
+def explain(options: Options, name: str, instance: str | None) -> int:
+    """Say which rule holds a run, or one instance, back; with the numbers."""
+    from rollproof.cli import explaining
+
+    return explaining.explain(options, name, instance)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET", required=False)
+@click.option("--older-than", default="P90D", show_default=True, help="Since they ended.")
+@click.option(
+    "--keep", type=int, default=5, show_default=True, help="The newest of a set that stay."
+)
+@click.option("--dry-run", is_flag=True, help="Only say which.")
+@click.pass_obj
+def prune(
+    options: Options, scale_set: str | None, older_than: str, keep: int, dry_run: bool
+) -> int:
+    """Remove the events of old runs; their lines in the history stay."""
+    from rollproof.cli import past
+
+    return past.prune(options, scale_set, older_than, keep, dry_run)
 
 
 @cli.command()
@@ -196,6 +265,17 @@ def cancel(options: Options, scale_set: str, force: bool) -> int:
     from rollproof.cli import running
 
     return running.cancel(options, scale_set, force)
+
+
+@cli.command()
+@common
+@click.option("--once", is_flag=True, help="Tell what is waiting, and end.")
+@click.pass_obj
+def observe(options: Options, once: bool) -> int:
+    """Tell the outlets of the home's observe.toml what happens; host nothing."""
+    from rollproof.cli import observing
+
+    return observing.observe(options, once)
 
 
 # -- the schedule

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import click
 
 from rollproof.cli.program import Options
 from rollproof.errors import ExitCode
+from rollproof.installation.observing import lines
 from rollproof.installation.reasons import Failure
 from rollproof.states import Cause, State
 from rollproof.status import RunStatus
+
+instant: Final = lines.instant
+"""A time as every answer spells it."""
 
 
 def answer(options: Options, value: Any, text: str) -> None:
@@ -31,14 +35,6 @@ def exit_code(status: RunStatus) -> ExitCode:
     if status.state is State.CANCELLED:
         return ExitCode.STOPPED if status.cause.is_fault else ExitCode.CANCELLED
     return ExitCode.COMPLETED
-
-
-def instant(at: int | None) -> str | None:
-    """ISO 8601, UTC, with milliseconds."""
-    if at is None:
-        return None
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local_time(at: int) -> str:
@@ -69,7 +65,9 @@ def status_json(status: RunStatus) -> dict[str, Any]:
         "started_by": status.started_by.value,
         "target": status.target,
         "undoes": status.undoes or None,
+        "target_image": image_json(status.image, status.target),
         "started_at": instant(status.started_at),
+        "last_action": status.last_action.value,
         "last_action_at": instant(status.last_action_at),
         "ended_at": instant(status.ended_at),
         "batches": status.batches,
@@ -86,7 +84,15 @@ def status_json(status: RunStatus) -> dict[str, Any]:
             "error": rollback.error,
         },
         "error": status.error,
+        "pruned_at": instant(status.pruned_at),
     }
+
+
+def image_json(image: str, version: str) -> dict[str, str]:
+    """A version of an image, in the form in which the image is named (R7.1)."""
+    parts = image.split("~")  # as `ImageReference.name` joins the platform's three
+    names = ("publisher", "offer", "sku") if len(parts) == 3 else ("image",)
+    return {**dict(zip(names, parts, strict=True)), "version": version}
 
 
 def failures_json(failures: Sequence[Failure]) -> list[dict[str, Any]]:

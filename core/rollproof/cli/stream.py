@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from rollproof.cli.output import instant, line
-from rollproof.cli.phases import tally
-from rollproof.events import Surveyed
+from rollproof.cli.output import line
 from rollproof.installation import Failure, Happening, Reasons
+from rollproof.installation.observing.lines import event_line
 from rollproof.run import Run
 
 
@@ -26,7 +23,7 @@ class Stream:
         """One event."""
         self._reasons.hears(happening)
         self._run = happening.after
-        line(event_json(happening, self._reasons))
+        line({**event_line(happening, self._reasons), "past": happening.past})
 
     def finds(self, instance: str, answer: str) -> None:
         """What an unhealthy instance answers."""
@@ -45,33 +42,3 @@ class Stream:
 
     def close(self) -> None:
         """Nothing to tidy up."""
-
-
-def event_json(happening: Happening, reasons: Reasons) -> dict[str, Any]:
-    """One event and what it did; the names are a promise (docs/command-line.md)."""
-    event, after = happening.event, happening.after
-    instance = getattr(event, "instance", "")
-    value: dict[str, Any] = {
-        "kind": "event",
-        "run": after.charter.run,
-        "at": instant(event.at),
-        "event": type(event).__name__,
-        "transitions": list(happening.rows),
-        "state": after.state.value,
-        "batch": after.batches,
-        "phases": tally(after),
-        "past": happening.past,
-    }
-    if isinstance(event, Surveyed):
-        value["changed"] = len(event.present)
-        value["gone"] = list(event.gone)
-    elif instance:
-        name = instance if isinstance(instance, str) else instance.id
-        value["instance"] = name
-        value["phase"] = after.ledger.phase_of(name)
-        if not isinstance(instance, str):
-            value["version"] = instance.version
-            value["health"] = instance.health.value
-        if why := reasons.why(name):
-            value["why"] = why
-    return value

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from rollproof.adapters.provider import Provider
 from rollproof.commands import Command, Verb
-from rollproof.errors import OperationFailed, OutcomeUnknown
+from rollproof.errors import CredentialExpired, OperationFailed, OutcomeUnknown
 from rollproof.events import (
     Event,
     Fault,
@@ -32,6 +32,7 @@ from rollproof.host.rhythm import Rhythm
 from rollproof.images import ImageVersion
 from rollproof.ledger import news
 from rollproof.run import Run
+from rollproof.states import Cause
 
 log = logging.getLogger("rollproof.host")
 
@@ -69,10 +70,25 @@ async def carry_out(setting: Setting, provider: Provider, run: Run, command: Com
     """
     try:
         await _EFFECTS[command.verb](setting, provider, run, command)
+    except CredentialExpired as error:  # while looking: nothing failed that could be named
+        _stop_if_expired(setting, run.charter.run, error)
     except Exception as error:
         name = run.charter.run
         log.exception("%s: the provider's answer makes no sense", command.key(name))
         setting.report(name, Fault(setting.now(), f"{type(error).__name__}: {error}"))
+
+
+def _why(error: OperationFailed) -> str:
+    """The words of a failure; an expired credential is always named (R4.10)."""
+    if isinstance(error, CredentialExpired):
+        return f"credential {error.credential!r} has expired, {error.why} (R4.10)"
+    return error.why
+
+
+def _stop_if_expired(setting: Setting, run: str, error: OperationFailed) -> None:
+    """Told before the failure itself, which is then not restored (R4.10)."""
+    if isinstance(error, CredentialExpired):
+        setting.report(run, Fault(setting.now(), _why(error), Cause.CREDENTIALS))
 
 
 async def _survey(setting: Setting, provider: Provider, run: Run, command: Command) -> None:
@@ -102,7 +118,8 @@ async def _replace(setting: Setting, provider: Provider, run: Run, command: Comm
     try:
         await _insist(setting, key, replace)
     except OperationFailed as error:
-        outcome: Event = ReplaceFailed(setting.now(), instance, attempt, error.why)
+        _stop_if_expired(setting, name, error)
+        outcome: Event = ReplaceFailed(setting.now(), instance, attempt, _why(error))
     else:
         outcome = Replaced(setting.now(), instance, attempt)
     setting.report(name, outcome)
@@ -115,7 +132,8 @@ async def _restore(setting: Setting, provider: Provider, run: Run, command: Comm
     try:
         await _insist(setting, key, lambda: provider.restore(key, instance, undoes))
     except OperationFailed as error:
-        outcome: Event = RestoreFailed(setting.now(), instance, attempt, error.why)
+        _stop_if_expired(setting, name, error)
+        outcome: Event = RestoreFailed(setting.now(), instance, attempt, _why(error))
     else:
         outcome = Restored(setting.now(), instance, attempt)
     setting.report(name, outcome)

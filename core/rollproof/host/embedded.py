@@ -63,6 +63,7 @@ def status_of(record: RunRecord) -> RunStatus:
         record.last_at,
         record.closed_at,
         record.why,
+        record.pruned_at,
     )
 
 

@@ -38,15 +38,25 @@ class Home:
         except OSError as error:
             raise JournalUnwritable(str(self.path), error.strerror or str(error)) from error
 
-    def lock(self) -> HomeLock:
-        """Become the one process that hosts from here.
+    @property
+    def outlets(self) -> Path:
+        """What is told of the runs here, and to whom; the user's to write."""
+        return self.path / "observe.toml"
+
+    @property
+    def places(self) -> Path:
+        """How far each outlet has read the journal."""
+        return self.path / "places"
+
+    def lock(self, name: str = "host.lock") -> HomeLock:
+        """Become the one process that hosts from here, or that holds another lock.
 
         Raises `HomeInUse` when another process does.  The kernel lets go of the lock
         when its holder dies, however it dies.
         """
         self.make()
         try:
-            descriptor = os.open(self.path / "host.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise JournalUnwritable(str(self.path), error.strerror or str(error)) from error
         try:

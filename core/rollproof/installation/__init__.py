@@ -13,28 +13,39 @@
 
 Nothing here prints.  From the bottom: `terms` (which version, what a run is called),
 `sets` (what was applied), `fleets` (made and seen), `runs` (opened and found again),
-`following` (a run as its journal tells it), `reasons` (of failures), `hosting` (keeping a
-run alive), `lookout` (what the schedule goes by), `keeper` (who carries it out),
-`serving` (both on a host), `scheduling` (its verbs), `installation` (the whole).
+`following` (a run as its journal tells it), `reasons` (of failures), `timeline` (of an
+instance), `explaining` (what holds it back), `observing` (telling others, if they are to
+be told), `hosting` (keeping a run alive), `lookout` (what the schedule goes by), `keeper`
+(who carries it out), `serving` (both on a host), `scheduling` (its verbs), `installation`
+(the whole).
 """
 
+from rollproof.history import Filter
+from rollproof.installation.explaining import Explanation
 from rollproof.installation.fleets import LocalSetView, Shape
-from rollproof.installation.following import Audience, Follower, Happening, Quiet
+from rollproof.installation.following import Audience, Audiences, Follower, Happening, Quiet
 from rollproof.installation.hosting import Ended
 from rollproof.installation.installation import Installation
 from rollproof.installation.reasons import Failure, Reasons
+from rollproof.installation.runs import Pruned
 from rollproof.installation.serving import Notice
+from rollproof.installation.timeline import Timeline
 
 __all__ = [
     "Audience",
+    "Audiences",
     "Ended",
+    "Explanation",
     "Failure",
+    "Filter",
     "Follower",
     "Happening",
     "Installation",
     "LocalSetView",
     "Notice",
+    "Pruned",
     "Quiet",
     "Reasons",
     "Shape",
+    "Timeline",
 ]

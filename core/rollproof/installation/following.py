@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import attrs
 
+from rollproof.commands import Command
 from rollproof.errors import DamagedJournal
 from rollproof.events import Event
 from rollproof.journal import Journal
 from rollproof.run import Run, new_run
 from rollproof.step import trace
+
+log = logging.getLogger("rollproof.following")
 
 
 @attrs.frozen
@@ -25,6 +29,10 @@ class Happening:
     """Names of the rows of the table that were taken."""
     past: bool
     """Whether it had happened before we began to look."""
+    seq: int = 0
+    """Its number within the run, from 1, as in the journal."""
+    commands: tuple[Command, ...] = ()
+    """What the run wanted done because of it."""
 
 
 class Audience(Protocol):
@@ -61,6 +69,11 @@ class Follower:
         self._version: int | None = None
         self.run = new_run(journal.run(run).charter)
 
+    @property
+    def seq(self) -> int:
+        """Number of the last event that was read; 0 before the first."""
+        return self._seq
+
     def news(self, *, past: bool = False) -> Iterator[Happening]:
         """What was recorded since the last call.
 
@@ -73,14 +86,14 @@ class Follower:
         name = self.run.charter.run
         for recorded in self._journal.events(name, self._seq):
             before = self.run
-            after, _, rows = trace(before, recorded.event)
+            after, commands, rows = trace(before, recorded.event)
             if rows != recorded.rows or after.state != recorded.state:
                 raise DamagedJournal(
                     str(self._journal.path),
                     f"event {recorded.seq} of run {name} does not follow from those before",
                 )
             self.run, self._seq = after, recorded.seq
-            yield Happening(before, recorded.event, after, rows, past)
+            yield Happening(before, recorded.event, after, rows, past, self._seq, commands)
 
 
 class Quiet:
@@ -100,3 +113,41 @@ class Quiet:
 
     def ticks(self, at: int) -> None:
         """The time."""
+
+
+class Audiences:
+    """Several audiences as one, told in their order.
+
+    What one of them raises is logged and goes no further: the others are told, and the
+    run goes on.
+    """
+
+    def __init__(self, many: Sequence[Audience]) -> None:
+        self._many = tuple(many)
+
+    def begins(self, run: Run) -> None:
+        """The run before its first event."""
+        self._tell(lambda each: each.begins(run))
+
+    def hears(self, happening: Happening) -> None:
+        """One event."""
+        self._tell(lambda each: each.hears(happening))
+
+    def finds(self, instance: str, answer: str) -> None:
+        """What an unhealthy instance answers."""
+        self._tell(lambda each: each.finds(instance, answer))
+
+    def notes(self, text: str) -> None:
+        """A sentence for a person."""
+        self._tell(lambda each: each.notes(text))
+
+    def ticks(self, at: int) -> None:
+        """The time."""
+        self._tell(lambda each: each.ticks(at))
+
+    def _tell(self, tell: Callable[[Audience], None]) -> None:
+        for each in self._many:
+            try:
+                tell(each)
+            except Exception:
+                log.exception("an audience failed; the run goes on: %r", each)

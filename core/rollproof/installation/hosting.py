@@ -60,9 +60,10 @@ class Waiting:
         self._run = run
         self._audience = audience
         self._follower = Follower(journal, run)
-        self._fleets: dict[str, LocalFleet] = {}
+        self._fleets: dict[tuple[str, str], LocalFleet] = {}
         self._host: EmbeddedHost | None = None
         self._keeper: Keeper | None = None
+        self._seq = 0
         self._interrupted: int | None = None
         self._stop = asyncio.Event()
         self._latest = self._follower.run
@@ -133,10 +134,11 @@ class Waiting:
         self._catch_up()  # what the host before us recorded last
         if self._over():
             return
+        self._seq = self._follower.seq
         self._host = EmbeddedHost(
             self._journal, self._fleet, observers=[self._turned, self._hears_keeper]
         )
-        lookout = Lookout(self._journal, nowhere, self._sets.unfit, idle=False)
+        lookout = Lookout(self._journal, nowhere, idle=False)
         self._keeper = Keeper(
             self._host, self._journal, lookout, clock=wall_clock, starts=False
         )
@@ -154,8 +156,17 @@ class Waiting:
             return
         if turned.after.state in TERMINAL and self._host is not None:
             self._host.stop()
+        self._seq += 1  # every event of the run is heard here, in the journal's order
         self._audience.hears(
-            Happening(turned.before, turned.event, turned.after, turned.rows, past=False)
+            Happening(
+                turned.before,
+                turned.event,
+                turned.after,
+                turned.rows,
+                past=False,
+                seq=self._seq,
+                commands=turned.commands,
+            )
         )
 
         self._latest = turned.after
@@ -178,9 +189,11 @@ class Waiting:
         del self._questions[instance]
 
     def _fleet(self, name: str) -> LocalFleet:
-        if name not in self._fleets:
-            self._fleets[name] = self._sets.fleet(name)
-        return self._fleets[name]
+        active = self._journal.active_run(name)
+        image = "" if active is None else active.charter.image
+        if (name, image) not in self._fleets:
+            self._fleets[name, image] = self._sets.fleet(name, image)
+        return self._fleets[name, image]
 
     async def _tick(self) -> None:
         while True:

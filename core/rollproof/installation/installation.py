@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.store import ImageStore
-from rollproof.charter import Charter, draw_up
-from rollproof.errors import RunActive
+from rollproof.charter import Charter, StartedBy, draw_up
+from rollproof.eligibility import Checklist
+from rollproof.errors import RunActive, RunPruned, UnknownInstance, UnknownRun
 from rollproof.events import Approve, Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
+from rollproof.history import SHOWN, Filter
 from rollproof.host import Home, status_of, wall_clock
 from rollproof.images import ImageVersion
+from rollproof.installation.checking import Checking
+from rollproof.installation.explaining import Explanation, explained, foreseen, has_seen
 from rollproof.installation.fleets import Fleets, LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Quiet
 from rollproof.installation.hosting import Ended, Waiting
 from rollproof.installation.lookout import Source, of_store
 from rollproof.installation.reasons import Reasons
-from rollproof.installation.runs import Runs
+from rollproof.installation.runs import Pruned, Runs
 from rollproof.installation.scheduling import Scheduling
 from rollproof.installation.serving import Notice, Serving
 from rollproof.installation.sets import Sets
 from rollproof.installation.terms import name_of_run, target_of
-from rollproof.journal import Journal, Replay
+from rollproof.installation.timeline import Chronicle, Timeline
+from rollproof.journal import Journal, Replay, RunRecord
 from rollproof.moments import span_ms
 from rollproof.plan import Plan, plan
 from rollproof.rollback import draw_up_rollback
 from rollproof.scheduler import Decision
 from rollproof.status import RunStatus
+
+if TYPE_CHECKING:
+    from rollproof.installation.observing.called import Call
+    from rollproof.installation.observing.outlet import Outlet
+    from rollproof.installation.observing.waiting import Reported
 
 
 class Installation:
@@ -110,33 +121,50 @@ class Installation:
         charter = draw_up(declared, target, run=f"{scale_set}.plan", rollback=rollback)
         return plan(charter, self._fleets.observe(scale_set))
 
+    def check(self, scale_set: str) -> Checklist:
+        """Every precondition of automatic upgrades, as it stands now (R2.2, R2.3, R6.1).
+
+        Raises UnknownScaleSet.
+        """
+        return self._checking.checklist(scale_set)
+
     def run(
         self,
         scale_set: str,
         to: str | None = None,
         *,
         rollback: bool | None = None,
+        started_by: StartedBy = StartedBy.USER,
         audience: Audience | None = None,
     ) -> Ended:
         """Upgrade the set, and return when the run has ended, or a signal came.
 
         A run under way is gone on with, not started twice: it is hosted here if nobody
         hosts it, else followed, and taken over should its host go away.  Without
-        ``rollback`` an instance that fails keeps its new disk (R4.8).
+        ``rollback`` an instance that fails keeps its new disk (R4.8), unless the platform
+        starts the run.
 
-        Raises RunActive when a run to another version, or on other terms, is under way
-        (R4.9); AllStopped (N6); UnknownScaleSet, UnknownImage, UnknownImageVersion.
+        Raises Ineligible, with every reason and before anything is touched, when the set
+        does not meet what the run needs: one of the platform all that `check` lists, one by
+        hand reachable resources and valid credentials (R2.2, R4.10).  Raises RunActive when
+        a run to another version, or on other terms, is under way (R4.9); AllStopped (N6);
+        UnknownScaleSet, UnknownImage, UnknownImageVersion.
         """
         declared = self.scale_set(scale_set)
-        run = self._runs.under_way(scale_set, to, rollback)
-        if run is None:
-            self._schedule.check_not_stopped()
-            target = target_of(declared, self._images, to)
-            self._fleets.require(scale_set)
-            self._fleets.sweep(scale_set)
-            name = name_of_run(scale_set, self._runs.number(scale_set))
-            run = self._runs.open(draw_up(declared, target, run=name, rollback=rollback))
-        return asyncio.run(self._waiting(run, audience).alive())
+        with self.observed():
+            run = self._runs.under_way(scale_set, to, rollback)
+            if run is None:
+                self._schedule.check_not_stopped()
+                target = target_of(declared, self._images, to)
+                self._fleets.require(scale_set)
+                self._checking.require(scale_set, started_by)
+                self._fleets.sweep(scale_set)
+                name = name_of_run(scale_set, self._runs.number(scale_set))
+                charter = draw_up(
+                    declared, target, run=name, started_by=started_by, rollback=rollback
+                )
+                run = self._runs.open(charter)
+            return asyncio.run(self._waiting(run, audience).alive())
 
     def rollback(self, run: str, *, audience: Audience | None = None) -> Ended:
         """Give every instance that a run upgraded the disk back that it had before (N7), and
@@ -146,13 +174,14 @@ class Installation:
         RunActive while that run, or another of its set, is under way, NothingToUndo,
         AllStopped (N6).
         """
-        under_way = self._runs.rollback_of(run)
-        if under_way is None:
-            self._schedule.check_not_stopped()
-            charter = self._rollback_of(run)
-            self._fleets.require(charter.scale_set)
-            under_way = self._runs.open(charter)
-        return asyncio.run(self._waiting(under_way, audience).alive())
+        with self.observed():
+            under_way = self._runs.rollback_of(run)
+            if under_way is None:
+                self._schedule.check_not_stopped()
+                charter = self._rollback_of(run)
+                self._fleets.require(charter.scale_set)
+                under_way = self._runs.open(charter)
+            return asyncio.run(self._waiting(under_way, audience).alive())
 
     def set_of(self, run: str) -> str:
         """The scale set of a run.  Raises UnknownRun."""
@@ -184,7 +213,7 @@ class Installation:
         record = self._runs.record(name)
         if record is None:
             return None
-        reasons = Reasons(self.scale_set(record.charter.scale_set).health)
+        reasons = self._reasons(record)
         follower = Follower(self._journal, record.charter.run)
         for happening in follower.news():
             reasons.hears(happening)
@@ -195,9 +224,65 @@ class Installation:
         run = self._runs.active(scale_set)
         return asyncio.run(self._waiting(run, audience).watched())
 
-    def history(self, scale_set: str, *, everything: bool = False) -> tuple[RunStatus, ...]:
-        """The last 5 runs of the past 2 months, newest first, or all of them (R7.1)."""
-        return tuple(map(status_of, self._runs.history(scale_set, everything=everything)))
+    def history(
+        self, scale_set: str, asked: Filter | None = None, *, everything: bool = False
+    ) -> tuple[RunStatus, ...]:
+        """The last 5 runs of the past 2 months, newest first, or those asked for (R7.1);
+        ``everything`` as in `Filter`.  Raises UnknownScaleSet."""
+        return self._runs.history(scale_set, asked or Filter(everything=everything))
+
+    def timeline(self, name: str, instance: str | None = None) -> Timeline:
+        """What became of the instances of the latest run of a set, or of the run of this
+        id, and when; or of one instance (R7.1).
+
+        Raises UnknownScaleSet, UnknownRun (also for a set that never had one),
+        UnknownInstance, RunPruned.
+        """
+        record = self._recorded(name)
+        chronicle = Chronicle(self._reasons(record), instance)
+        follower = Follower(self._journal, record.charter.run)
+        for happening in follower.news():
+            chronicle.hears(happening)
+        if instance is not None and not chronicle.entries:
+            members = tuple(name for name, _ in follower.run.ledger.members())
+            raise UnknownInstance(instance, members)
+        return chronicle.told(follower.run)
+
+    def prune(
+        self,
+        scale_set: str | None = None,
+        *,
+        older_than: timedelta = timedelta(days=90),
+        keep: int = SHOWN,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Remove the events of runs that ended longer ago than that, of one set or of all.
+
+        The newest ``keep`` of each set keep theirs, and a run under way does.  The line in
+        the history stays.  With ``dry_run`` nothing is removed.  Raises UnknownScaleSet, or
+        InvalidFields for a negative ``keep``.
+        """
+        return self._runs.prune(scale_set, older_than, keep, dry_run=dry_run)
+
+    def explain(self, name: str, instance: str | None = None) -> Explanation:
+        """Which rule holds what back, with the numbers, and what would release it (N5).
+
+        Of the latest run of a set, or the run of this id; for a set that never had one, of
+        a run that might begin.  ``instance`` asks about one instance.  Raises
+        UnknownScaleSet, UnknownRun, UnknownInstance, RunPruned, and what `plan` raises.
+        """
+        if self._runs.record(name) is None:
+            return foreseen(None, self.plan(name), instance)
+        record = self._recorded(name)
+        reasons = self._reasons(record)
+        follower = Follower(self._journal, record.charter.run)
+        for happening in follower.news():
+            reasons.hears(happening)
+        if not has_seen(follower.run):
+            planned = plan(record.charter, self._fleets.observe(record.charter.scale_set))
+            return foreseen(status_of(record), planned, instance)
+        outbox = self._journal.outbox(record.charter.run)
+        return explained(status_of(record), follower.run, reasons, outbox, instance)
 
     def pause(self, scale_set: str) -> bool:
         """No further batch (N6).  True when a process hosts the run and will see to it;
@@ -217,8 +302,58 @@ class Installation:
         run it is hosted here for that.  Raises NothingRunning.
         """
         run = self._runs.active(scale_set)
-        self._runs.hand_in(run, Cancel(wall_clock(), force=force))
-        return asyncio.run(self._waiting(run, audience).alive())
+        with self.observed():
+            self._runs.hand_in(run, Cancel(wall_clock(), force=force))
+            return asyncio.run(self._waiting(run, audience).alive())
+
+    # -- those who are told
+
+    @contextmanager
+    def observed(self) -> Iterator[None]:
+        """While in here, whatever happens in this home is told to the outlets that its
+        `observe.toml` names (docs/events.md), by this process unless another does.
+
+        Whatever hosts is wrapped in it: `run`, `cancel`.  Without the file nothing is
+        started, nor imported.  No outlet can hold up or end what happens in here.
+
+        Raises InvalidDocument, NotInstalled, before anything else.
+        """
+        outlets = self._outlets()
+        if not outlets:
+            yield
+            return
+        from rollproof.installation.observing.observatory import Observatory
+
+        observatory = Observatory(self.home, outlets)
+        observatory.open_in_turn(self._journal)
+        try:
+            yield
+        finally:
+            observatory.close()
+
+    def observe(self, *, hears: Call | None = None, once: bool = False) -> Reported:
+        """Tell the outlets of `observe.toml` what happens here, without hosting, until
+        SIGINT or SIGTERM; or ``once``: what they were not told yet.  ``hears`` is called
+        with each line, whether there are outlets or not.
+
+        Raises InvalidDocument, NotInstalled; HomeInUse while another process tells them.
+        """
+        from rollproof.installation.observing import settings, waiting
+        from rollproof.installation.observing.called import Called
+
+        outlets = self._outlets()
+        if hears is not None:
+            outlets = (*outlets, Called(hears))
+        if not outlets:
+            raise settings.nothing_to_tell(self.home)
+        return waiting.observe(self.home, self._journal, outlets, once=once)
+
+    def _outlets(self) -> tuple[Outlet, ...]:
+        if not self.home.outlets.exists():
+            return ()
+        from rollproof.installation.observing import settings
+
+        return settings.outlets_of(settings.load_settings(self.home.outlets), self.home)
 
     # -- the schedule
 
@@ -236,9 +371,16 @@ class Installation:
         """
         milliseconds = max(1, span_ms(every))
         serving = Serving(
-            self.home, self._journal, self._sets, self._source, every=milliseconds, told=told
+            self.home,
+            self._journal,
+            self._sets,
+            self._source,
+            fit=self._checking.hindrance,
+            every=milliseconds,
+            told=told,
         )
-        return asyncio.run(serving.serve(forever=forever))
+        with self.observed():
+            return asyncio.run(serving.serve(forever=forever))
 
     def due(self, scale_set: str | None = None) -> tuple[Decision, ...]:
         """What the schedule would do now, and why not more (R3.4): of one set, or of all
@@ -349,7 +491,7 @@ class Installation:
 
     @property
     def _schedule(self) -> Scheduling:
-        return Scheduling(self._journal, self._sets, self._source)
+        return Scheduling(self._journal, self._sets, self._source, self._checking.hindrance)
 
     @property
     def _sets(self) -> Sets:
@@ -360,8 +502,24 @@ class Installation:
         return Fleets(self._sets)
 
     @property
+    def _checking(self) -> Checking:
+        return Checking(self._sets)
+
+    @property
     def _runs(self) -> Runs:
         return Runs(self.home, self._journal, self._sets)
+
+    def _reasons(self, record: RunRecord) -> Reasons:
+        return Reasons(self.scale_set(record.charter.scale_set).health)
+
+    def _recorded(self, name: str) -> RunRecord:
+        """The record of a run that has its events."""
+        record = self._runs.record(name)
+        if record is None:
+            raise UnknownRun(name)
+        if record.pruned_at is not None:
+            raise RunPruned(record.charter.run)
+        return record
 
     def _waiting(self, run: str, audience: Audience | None) -> Waiting:
         return Waiting(self.home, self._journal, self._sets, run, audience or Quiet())

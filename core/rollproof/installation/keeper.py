@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Final
 
@@ -24,6 +24,11 @@ from rollproof.states import TERMINAL, Cause
 
 SLICE: Final = 50
 """Sets that are looked at before others get a word in."""
+
+
+async def whole(_name: str) -> str:
+    """Every set is fit."""
+    return ""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,16 +53,19 @@ class Keeper:
         clock: Callable[[], int],
         every: int = 60_000,
         starts: bool = True,
+        fit: Callable[[str], Awaitable[str]] = whole,
         told: Callable[[Carried], None] = lambda _carried: None,
     ) -> None:
         """``every``: milliseconds between two looks at the images.  Without ``starts``
-        only runs that are under way are seen to."""
+        only runs that are under way are seen to.  ``fit`` is asked before a run begins: why
+        none of the set can, or nothing."""
         self._host = host
         self._journal = journal
         self._lookout = lookout
         self._clock = clock
         self._every = every
         self.starts = starts
+        self._fit = fit
         self._told = told
         self._agenda = Agenda()
         self._sight_at = clock()
@@ -117,7 +125,10 @@ class Keeper:
         if not self.starts and name not in self._lookout.under_way:
             return
         now = self._clock()
-        decision = decide(self._lookout.facts(name), now)
+        facts = self._lookout.facts(name)
+        decision = decide(facts, now)
+        if decision.act is Act.START and (unfit := await self._fit(name)):
+            decision = decide(attrs.evolve(facts, unfit=unfit), now)
         self._agenda.enter(name, decision.until)
         if decision.act is Act.START:
             await self._start(decision, now)

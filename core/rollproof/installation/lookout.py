@@ -84,17 +84,14 @@ class Lookout:
         self,
         journal: Journal,
         source: Source,
-        unfit: Callable[[ScaleSet], str],
         *,
         records: bool = True,
         idle: bool = True,
     ) -> None:
-        """``unfit`` says why no run of a set can begin, or nothing.  Unless it
-        ``records``, the journal does not learn of what is seen for the first time.
-        Without ``idle`` only sets that have a run under way are known."""
+        """Unless it ``records``, the journal does not learn of what is seen for the first
+        time.  Without ``idle`` only sets that have a run under way are known."""
         self._journal = journal
         self._source = source
-        self._unfit = unfit
         self._records = records
         self._idle = idle
         self._version: int | None = None
@@ -210,7 +207,6 @@ class Lookout:
             runs=self._runs(name, known.configured_at),
             retry_at=self._retries.get(name),
             stop_all_since=self._stopped,
-            unfit=self._unfit(known.scale_set),
         )
 
     def _runs(self, name: str, configured_at: int) -> tuple[RunFacts, ...]:

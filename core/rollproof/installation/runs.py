@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
+
+import attrs
 
 from rollproof.charter import Charter
 from rollproof.errors import HomeInUse, NothingRunning, RunActive, UnknownRun
 from rollproof.events import Event
-from rollproof.host import Home, wall_clock
+from rollproof.history import MONTHS, Filter, prunable
+from rollproof.host import Home, status_of, wall_clock
 from rollproof.images import ImageVersion
 from rollproof.installation.sets import Sets
-from rollproof.installation.terms import MONTHS, SHOWN, months_before
+from rollproof.installation.terms import months_before
 from rollproof.journal import Journal
 from rollproof.journal.journal import RunRecord
+from rollproof.status import RunStatus
+
+
+@attrs.frozen
+class Pruned:
+    """What `prune` removed, or would remove."""
+
+    runs: tuple[RunStatus, ...]
+    """Their lines stay in the history."""
+    events: int
+    dry_run: bool
+    """Nothing was removed: it was only asked for."""
+    shrunk: bool
+    """Whether the file gave the space back.  It does not while a process hosts; events to
+    come use the space then."""
 
 
 class Runs:
@@ -83,14 +102,42 @@ class Runs:
             return None
         return active.charter.run
 
-    def history(self, scale_set: str, *, everything: bool) -> tuple[RunRecord, ...]:
+    def history(self, scale_set: str, asked: Filter) -> tuple[RunStatus, ...]:
         """The runs of a set, newest first (R7.1).  Raises UnknownScaleSet."""
         self._sets.get(scale_set)
-        records = self._journal.history(scale_set)
-        if everything:
-            return records
-        since = months_before(wall_clock(), MONTHS)
-        return tuple(each for each in records if each.opened_at >= since)[:SHOWN]
+        recent = months_before(wall_clock(), MONTHS)
+        return asked.of(map(status_of, self._journal.history(scale_set)), recent)
+
+    def prune(
+        self, scale_set: str | None, older_than: timedelta, keep: int, *, dry_run: bool
+    ) -> Pruned:
+        """Remove the events of old runs, of one set or of all.  Raises UnknownScaleSet."""
+        names = list(self._sets.all()) if scale_set is None else [scale_set]
+        now = wall_clock()
+        before = now - older_than // timedelta(milliseconds=1)
+        found: list[RunRecord] = []
+        for name in names:
+            self._sets.get(name)
+            found += prunable(self._journal.history(name), before, keep)
+        if dry_run or not found:
+            events = sum(each.turns for each in found)
+            return Pruned(tuple(map(status_of, found)), events, dry_run, False)
+        events = self._journal.prune([each.charter.run for each in found], now)
+        records = (self._journal.run(each.charter.run) for each in found)
+        gone = tuple(status_of(each) for each in records if each.pruned_at is not None)
+        return Pruned(gone, events, dry_run, self._shrink())
+
+    def _shrink(self) -> bool:
+        """Give the space back, unless a process hosts: it must not be kept waiting."""
+        try:
+            lock = self._home.lock()
+        except HomeInUse:
+            return False
+        try:
+            self._journal.shrink()
+        finally:
+            lock.release()
+        return True
 
     def hand_in(self, run: str, event: Event) -> bool:
         """Give the run an event; whether a process hosts it and will work it in."""

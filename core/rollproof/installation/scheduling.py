@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -23,7 +24,7 @@ from rollproof.installation.sets import Sets
 from rollproof.journal import Journal, Replay
 from rollproof.journal.journal import RunRecord
 from rollproof.moments import instant
-from rollproof.scheduler import Decision, Facts, decide
+from rollproof.scheduler import Act, Decision, Facts, decide
 from rollproof.states import State
 
 
@@ -35,11 +36,13 @@ class Scheduling:
         journal: Journal,
         sets: Sets,
         source: Source,
+        fit: Callable[[str], Awaitable[str]],
         clock: Callable[[], int] = wall_clock,
     ) -> None:
         self._journal = journal
         self._sets = sets
         self._source = source
+        self._fit = fit
         self._clock = clock
 
     def due(self, name: str | None = None) -> tuple[Decision, ...]:
@@ -49,7 +52,7 @@ class Scheduling:
         chosen = sorted(self._sets.all()) if name is None else [name]
         now = self._clock()
         lookout = self._looked(now)
-        return tuple(decide(lookout.facts(each), now) for each in chosen)
+        return tuple(self._decided(lookout.facts(each), now) for each in chosen)
 
     def switch(self, name: str, *, on: bool) -> ScaleSet:
         """Turn automatic upgrades on or off in the recorded declaration (R2.1)."""
@@ -113,13 +116,23 @@ class Scheduling:
         if not _is_held_against(facts):
             raise NothingToRetry(name)
         self._journal.retry(name, now)
-        return decide(attrs.evolve(facts, retry_at=now), now)
+        return self._decided(attrs.evolve(facts, retry_at=now), now)
+
+    def _decided(self, facts: Facts, now: int) -> Decision:
+        decision = decide(facts, now)
+        if decision.act is Act.START and (unfit := asyncio.run(_words(self._fit, facts))):
+            return decide(attrs.evolve(facts, unfit=unfit), now)
+        return decision
 
     def _looked(self, now: int) -> Lookout:
-        lookout = Lookout(self._journal, self._source, self._sets.unfit, records=False)
+        lookout = Lookout(self._journal, self._source, records=False)
         lookout.read()
         lookout.sight(now)
         return lookout
+
+
+async def _words(fit: Callable[[str], Awaitable[str]], facts: Facts) -> str:
+    return await fit(facts.scale_set.name)
 
 
 def _is_held_against(facts: Facts) -> bool:

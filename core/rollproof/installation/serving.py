@@ -9,7 +9,7 @@ One process serves a home.  What it has begun outlives it: the next one goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import attrs
@@ -58,10 +58,12 @@ class Serving:
         sets: Sets,
         source: Source,
         *,
+        fit: Callable[[str], Awaitable[str]],
         every: int,
         told: Callable[[Notice], None],
     ) -> None:
-        """``every``: milliseconds between two looks at the images."""
+        """``fit`` says why no run of a set can begin, or nothing; ``every``: milliseconds
+        between two looks at the images."""
         self._home = home
         self._journal = journal
         self._sets = sets
@@ -75,9 +77,10 @@ class Serving:
         self._keeper = Keeper(
             self._host,
             journal,
-            Lookout(journal, source, sets.unfit),
+            Lookout(journal, source),
             clock=wall_clock,
             every=every,
+            fit=fit,
             told=self._carried,
         )
 
@@ -128,7 +131,10 @@ class Serving:
             closing = asyncio.create_task(earlier.aclose())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
-        self._fleets[name] = self._sets.fleet(name)
+        active = self._journal.active_run(name)
+        self._fleets[name] = self._sets.fleet(
+            name, "" if active is None else active.charter.image
+        )
         return self._fleets[name]
 
     def _hears_keeper(self, turned: Turned) -> None:

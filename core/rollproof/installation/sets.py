@@ -7,12 +7,12 @@ from pathlib import Path
 import attrs
 
 from rollproof.adapters.local import LocalFleet
-from rollproof.adapters.local.scale_set import LocalSet
 from rollproof.adapters.store import ImageStore
 from rollproof.document import dumps, load_path, loads
 from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
 from rollproof.fleet import ScaleSet
 from rollproof.host import Home, wall_clock
+from rollproof.images import ImageReference
 from rollproof.journal import Journal
 
 PROVIDERS = ("local",)
@@ -65,24 +65,20 @@ class Sets:
             raise UnknownScaleSet(name, tuple(known))
         return known[name]
 
-    def fleet(self, name: str) -> LocalFleet:
-        """The provider of a scale set; `aclose` it.  Raises UnknownScaleSet."""
+    def fleet(self, name: str, image: str = "") -> LocalFleet:
+        """The provider of a scale set; `aclose` it.  ``image`` is that of a run, which the
+        model may have left since (R1.5).  Raises UnknownScaleSet."""
         applied = self.get(name)
+        scale_set = applied.scale_set
+        if image:
+            reference = ImageReference.named(image, scale_set.image_reference.version)
+            scale_set = attrs.evolve(scale_set, image_reference=reference)
         return LocalFleet(
             self._home.fleets,
-            applied.scale_set,
+            scale_set,
             ImageStore(self._home.images),
             folder=applied.folder,
         )
-
-    def unfit(self, scale_set: ScaleSet) -> str:
-        """Why no run of a set can begin; empty when one can."""
-        try:
-            LocalSet(self._home.fleets, scale_set, ImageStore(self._home.images)).declared()
-        except UnknownScaleSet:
-            name = scale_set.name
-            return f"{name} has no instances yet: rollproof local create {name} (R1.1)"
-        return ""
 
 
 def _check_provider(scale_set: ScaleSet) -> None:

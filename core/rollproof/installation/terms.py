@@ -9,11 +9,6 @@ from rollproof.adapters.store import ImageStore
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
 
-SHOWN = 5
-"""Runs in a history, unless all are asked for (R7.1)."""
-MONTHS = 2
-"""How far it goes back (R7.1)."""
-
 
 def target_of(scale_set: ScaleSet, images: ImageStore, to: str | None) -> ImageVersion:
     """The version a run goes to: as asked, as pinned, or the latest published (R3.2).

@@ -5,9 +5,19 @@ from rollproof.journal.journal import (
     Journal,
     Post,
     Recorded,
+    RunMark,
     RunRecord,
     Turned,
 )
 from rollproof.journal.replay import Replay
 
-__all__ = ["Declared", "Journal", "Post", "Recorded", "Replay", "RunRecord", "Turned"]
+__all__ = [
+    "Declared",
+    "Journal",
+    "Post",
+    "Recorded",
+    "Replay",
+    "RunMark",
+    "RunRecord",
+    "Turned",
+]

@@ -74,6 +74,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX inbox_waiting ON inbox (id) WHERE taken = 0;
     """,
     """
+    CREATE TABLE pruned (
+        run TEXT PRIMARY KEY REFERENCES run (id),
+        at INTEGER NOT NULL,
+        digest BLOB NOT NULL        -- of the last event removed
+    ) STRICT;
+    """,
+    """
     ALTER TABLE scale_set ADD COLUMN configured_at INTEGER NOT NULL DEFAULT 0;
     UPDATE scale_set SET configured_at = applied_at;
     CREATE TABLE control (
@@ -185,6 +192,14 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise DamagedJournal(str(path), verdict)
+
+
+def shrink(connection: sqlite3.Connection, path: Path) -> None:
+    """Give the space of what was deleted back to the system, by writing the file anew.
+    Nobody else can write meanwhile."""
+    with explained(path):
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 A *turn* is one transaction: the events worked in, the rows they took, the commands they
 opened and closed, and the run's state afterwards.  Nothing is done in the world before
-its turn is committed, and what is committed is never changed (the write-ahead rule).
+its turn is committed, and what is committed is never changed (the write-ahead rule); only
+`prune` removes the events of runs that ended, whole runs at a time.
 
 Several processes may read, declare and post at once.  Turns are recorded by one: the
 host that holds the home (see `rollproof.host`).
@@ -57,6 +58,20 @@ class RunRecord:
     closed_at: int | None
     why: str
     """Words of the last failure reported; empty if none was."""
+    pruned_at: int | None = None
+    """When its events were removed; None: they are there."""
+
+
+@attrs.frozen
+class RunMark:
+    """How far a run has come, for those who follow many."""
+
+    run: str
+    scale_set: str
+    turns: int
+    """Events recorded."""
+    opened_at: int
+    ended: bool
 
 
 @attrs.frozen
@@ -272,6 +287,22 @@ class Journal:
         )
         return tuple(self._records(where, scale_set, since))
 
+    def marks_since(self, at: int) -> tuple[RunMark, ...]:
+        """All runs opened at this time or later, and all that have not ended, oldest
+        first."""
+        # Each half is answered by an index, however many runs there were.
+        rows = self._rows(
+            "SELECT id, scale_set, turns, opened_at, closed_at IS NOT NULL FROM run"
+            " WHERE rowid IN (SELECT rowid FROM run WHERE opened_at >= ?"
+            " UNION SELECT rowid FROM run WHERE closed_at IS NULL)"
+            " ORDER BY opened_at, rowid",
+            at,
+        )
+        return tuple(
+            RunMark(run, scale_set, turns, opened_at, bool(ended))
+            for run, scale_set, turns, opened_at, ended in rows
+        )
+
     # -- posts
 
     def post(self, run: str, event: Event, dedup_key: str) -> bool:
@@ -395,6 +426,35 @@ class Journal:
                 seq, body, self._event(body), tuple(names.split()), after_rows, digest
             )
 
+    # -- retention
+
+    def prune(self, runs: Sequence[str], at: int) -> int:
+        """Remove the events of ended runs, all in one transaction; the number removed.
+
+        The record of each stays, and the digest of its last event, by which a copy of the
+        events is known to be the whole of them.  Runs that have not ended, or were pruned
+        before, are passed over.
+        """
+        removed = 0
+        with self._transaction():
+            for run in runs:
+                self._db.execute(
+                    "INSERT INTO pruned SELECT id, ?, digest FROM run JOIN event"
+                    " ON event.run = id AND seq = turns"
+                    " WHERE id = ? AND closed_at IS NOT NULL",
+                    (at, run),
+                )
+                if self._rows("SELECT 1 FROM pruned WHERE run = ?", run):
+                    gone = self._db.execute("DELETE FROM event WHERE run = ?", (run,))
+                    removed += gone.rowcount
+                    self._db.execute("DELETE FROM inbox WHERE run = ?", (run,))
+        return removed
+
+    def shrink(self) -> None:
+        """Give the space of what was pruned back.  Only for who holds the home: until it
+        is done nobody can write, and a host must not be kept waiting."""
+        file.shrink(self._db, self.path)
+
     # -- below the surface
 
     def _tail(self, charter: Charter) -> tuple[int, bytes]:
@@ -404,11 +464,11 @@ class Journal:
 
     def _records(self, where: str, *values: str | int) -> Iterator[RunRecord]:
         rows = self._rows(
-            "SELECT charter, state, counts, batches, turns, opened_at, last_at, closed_at, why"
-            f" FROM run {where}",
+            "SELECT charter, state, counts, batches, turns, opened_at, last_at, closed_at, why,"
+            f" (SELECT at FROM pruned WHERE pruned.run = id) FROM run {where}",
             *values,
         )
-        for charter, state, counts, batches, turns, opened, last, closed, why in rows:
+        for charter, state, counts, batches, turns, opened, last, closed, why, pruned in rows:
             try:
                 yield RunRecord(
                     charter=codec.charter_of(charter),
@@ -420,6 +480,7 @@ class Journal:
                     last_at=last,
                     closed_at=closed,
                     why=why,
+                    pruned_at=pruned,
                 )
             except ValueError as error:
                 raise DamagedJournal(str(self.path), str(error)) from error

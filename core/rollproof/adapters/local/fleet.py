@@ -1,9 +1,11 @@
 """A fleet of real server processes on this machine, as a `Provider`."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rollproof.adapters.diagnosis import diagnose
+from rollproof.adapters.facts import expiry
 from rollproof.adapters.local import logs, memory
 from rollproof.adapters.local.logs import DiskLog
 from rollproof.adapters.local.machine import Machine, Sight
@@ -11,7 +13,9 @@ from rollproof.adapters.local.roster import Member
 from rollproof.adapters.local.scale_set import GRACE, LocalSet, at_once
 from rollproof.adapters.probe import Prober, wall_clock
 from rollproof.adapters.store import ImageStore
+from rollproof.eligibility import Facts, expired
 from rollproof.errors import (
+    CredentialExpired,
     OperationFailed,
     OutcomeUnknown,
     UnknownImage,
@@ -41,6 +45,7 @@ class LocalFleet(LocalSet):
         """`folder` is where the set's document lies, and its relative paths begin;
         `clock` tells milliseconds since the Unix epoch."""
         super().__init__(root, scale_set, images, folder=folder, grace=grace)
+        self._folder = folder
         self._clock = clock
         self._prober: Prober | None = None
         if scale_set.health is not None:
@@ -56,12 +61,32 @@ class LocalFleet(LocalSet):
         return await at_once(self._observe, wanted)
 
     async def replace(self, key: str, instance: str, version: ImageVersion) -> None:
-        """Give the instance a new OS disk, start its server, provision it."""
-        await self._command(instance, lambda machine: machine.replace(key, version))
+        """Give the instance a new OS disk, start its server, provision it.
+
+        Raises CredentialExpired where a credential of the model has: what is to run on the
+        new disk could not fetch what it needs (R4.10).
+        """
+
+        def admit() -> None:
+            self._require_credentials(instance)
+
+        await self._command(instance, lambda machine: machine.replace(key, version, admit))
 
     async def restore(self, key: str, instance: str, undoes: str) -> None:
         """Give the instance the OS disk back that it had before that replace."""
         await self._command(instance, lambda machine: machine.restore(key, undoes))
+
+    async def outdated(self) -> tuple[str, ...]:
+        """Instances that were not set up by the latest model (R2.3); none where there is
+        no fleet yet."""
+        known = self._load()
+        members = known.members if known is not None else ()
+
+        async def latest(member: Member) -> bool:
+            return await self._threaded(self._machine(member).up_to_date)
+
+        found = await at_once(latest, members)
+        return tuple(m.id for m, is_latest in zip(members, found, strict=True) if not is_latest)
 
     async def aclose(self) -> None:
         """Let go of threads and connections. The servers run on."""
@@ -98,6 +123,18 @@ class LocalFleet(LocalSet):
             raise
         except Exception as error:
             raise OutcomeUnknown(instance, f"{type(error).__name__}: {error}") from error
+
+    def _require_credentials(self, instance: str) -> None:
+        facts = Facts(
+            at=time.time_ns() // 1_000_000,
+            expiry={
+                each.name: expiry(self._folder / each.file)
+                for each in self.scale_set.credentials
+                if each.file is not None
+            },
+        )
+        for name, found in expired(self.scale_set, facts).items():
+            raise CredentialExpired(instance, f"at {found}", name)
 
     async def _observe(self, member: Member) -> Instance:
         machine = self._machine(member)

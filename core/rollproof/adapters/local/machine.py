@@ -13,6 +13,7 @@ replace, never to one from an earlier run.
 """
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from rollproof.adapters.files import locked, point, pointed, read_json, write_js
 from rollproof.adapters.local import disks, process, reporting
 from rollproof.adapters.local.addresses import free
 from rollproof.adapters.local.layout import Home
-from rollproof.adapters.local.provision import Step, provision, provisioned
+from rollproof.adapters.local.provision import Step, provision, provisioned, set_up_by
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import AddressInUse, OperationFailed
 from rollproof.health import HealthSource, PowerState
@@ -43,7 +44,8 @@ class Sight:
     booted_at: int | None
     """When it was started, in milliseconds since the Unix epoch; None when it is stopped."""
     version: str | None
-    """Image version the running server was started from (S9)."""
+    """Image version the running server was started from (S9): "image@version" where that
+    is another image than the model's, which no version of this one equals (R1.5)."""
     disk: str
     """Name of the OS disk."""
     provisioned: bool | None
@@ -82,13 +84,19 @@ class Machine:
             self._boot()
             disks.prune(self.home)
 
-    def replace(self, key: str, version: ImageVersion) -> None:
-        """The law of `Provider.replace`. Raises NotFound, AddressInUse, OSError."""
+    def replace(
+        self, key: str, version: ImageVersion, admit: Callable[[], None] = lambda: None
+    ) -> None:
+        """The law of `Provider.replace`. Raises NotFound, AddressInUse, OSError.
+
+        `admit` is called before anything is changed, and may raise to prevent it.
+        """
         with locked(self.home.lock):
             current = disks.stamp(pointed(self.home.os))
             if current is None or current.key != key:
                 if key in self._spent():
                     return  # done, and superseded since
+                admit()
                 disks.keep_current(self.home)
                 disk = self._disk(key, version)
                 process.power_off(self.home, self.grace)
@@ -128,10 +136,19 @@ class Machine:
             power_state=PowerState.RUNNING if running else PowerState.STOPPED,
             boot=f"{running.pid} {running.create_time()}" if running else "",
             booted_at=round(1000 * running.create_time()) if running else None,
-            version=mark.version if mark else None,
+            version=self._seen_version(mark),
             disk=shown.name if shown else "",
             provisioned=provisioned(shown, self.steps),
         )
+
+    def _seen_version(self, mark: disks.Stamp | None) -> str | None:
+        if mark is None or mark.image == self.image:
+            return mark.version if mark else None
+        return f"{mark.image}@{mark.version}"
+
+    def up_to_date(self) -> bool:
+        """Whether its disk was set up by the latest model (R2.3)."""
+        return set_up_by(pointed(self.home.os), self.steps)
 
     def _disk(self, key: str, version: ImageVersion) -> Path:
         content = self.images.path(self.image, version)

@@ -24,6 +24,7 @@ from rollproof.adapters.local.process import end, spawn
 from rollproof.fleet import ScaleSet, provisioning_order
 
 RECORD = ".rollproof-provision.json"
+MODEL = ".rollproof-model.json"  # what the disk was set up by, to be known as the latest (R2.3)
 CUSTOM_DATA = "custom-data:"  # no extension's name has a colon
 CUSTOM_DATA_TIMEOUT = 300.0  # seconds; as long as an extension has by default
 
@@ -89,6 +90,8 @@ def provision(
 ) -> None:
     """Run the steps that this disk has not finished yet. A failed one is not repeated."""
     todo = tuple(todo)
+    if not (disk / RECORD).exists():
+        write_json(disk / MODEL, _spelled(todo))
     results = outcomes(disk) or {step.name: Outcome(OPEN) for step in todo}
     for step in todo:
         known = results.get(step.name)
@@ -111,6 +114,15 @@ def _succeeded(outcome: Outcome | None) -> bool:
 
 def _write(disk: Path, results: Mapping[str, Outcome]) -> None:
     write_json(disk / RECORD, {name: asdict(outcome) for name, outcome in results.items()})
+
+
+def set_up_by(disk: Path | None, todo: tuple[Step, ...]) -> bool:
+    """Whether a disk was set up by these very steps (R2.3)."""
+    return disk is not None and read_json(disk / MODEL, None) == _spelled(todo)
+
+
+def _spelled(todo: tuple[Step, ...]) -> list[list[object]]:
+    return [[step.name, [*step.command], [*step.after], step.timeout] for step in todo]
 
 
 def _run(home: Home, disk: Path, step: Step, environment: Mapping[str, str]) -> Outcome:
@@ -142,7 +154,9 @@ def provisioned(disk: Path | None, todo: tuple[Step, ...]) -> bool | None:
     """True when every step succeeded, False when one failed, None while that is open."""
     results = outcomes(disk) if disk is not None else None
     if results is None:
-        return None if todo else True
+        # A disk that was to run nothing is done, whatever later models run (R2.3).
+        model = read_json(disk / MODEL, None) if disk is not None else None
+        return True if model == [] or not todo else None
     if any(outcome.failed for outcome in results.values()):
         return False
     return True if all(map(_succeeded, results.values())) else None

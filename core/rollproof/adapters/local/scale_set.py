@@ -157,8 +157,11 @@ class LocalSet:
         process.end(self._grounds.path, self.grace)  # of instances whose folder was lost
         shutil.rmtree(self._grounds.path)
 
+    def _load(self) -> Roster | None:
+        return roster.load(self._grounds)
+
     def _known(self) -> Roster:
-        if (known := roster.load(self._grounds)) is None:
+        if (known := self._load()) is None:
             raise UnknownScaleSet(self.scale_set.name)
         return known
 
