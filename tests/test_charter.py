@@ -39,6 +39,11 @@ def charter(
     return draw_up(scale_set, VERSION, run="r", started_by=by, rollback=rollback)
 
 
+def test_it_names_the_image() -> None:
+    """R7.1: the target image, by the name under which its versions are published."""
+    assert charter().image == "web-os"
+
+
 class TestRollback:
     """R4.8: who gets failed instances back without asking."""
 

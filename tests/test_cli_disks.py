@@ -164,6 +164,14 @@ class TestGc:
             here.run("web", "1.1.0")  # where nothing is left to be done
         assert self.disks(ground) == [1, 1]
 
+    def test_creating_sweeps(self, ground: Ground) -> None:
+        declare(ground, timeouts=self.KEEP)
+        with Installation(ground.home) as here:
+            here.run("web", "1.1.0")
+            age(ground, "1", 3700)
+            here.create_local("web")
+        assert self.disks(ground) == [2, 1]
+
     def test_not_while_a_run_is_under_way(self, ground: Ground) -> None:
         declare(ground, timeouts=self.KEEP)
         with Installation(ground.home) as here:
@@ -176,6 +184,7 @@ class TestGc:
             with pytest.raises(RunActive, match=r"R4\.9"):
                 here.gc_local("web")
             assert here.gc_local() == {}
+            here.create_local("web", version="1.0.0")
             assert self.disks(ground) == before
             here.run("web")
             assert here.gc_local().keys() == {"web"}

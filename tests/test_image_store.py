@@ -11,17 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from rollproof.adapters.local import write_sample_image
 from rollproof.adapters.store import ImageStore
 from rollproof.errors import (
     ImageVersionExists,
+    InvalidDocument,
     InvalidFields,
     InvalidImage,
+    ListedElsewhere,
     UnknownImage,
     UnknownImageVersion,
 )
 from rollproof.images import ImageVersion
+from rollproof.published import Published
 
 V1 = ImageVersion.parse("1.0.0")
 V2 = ImageVersion.parse("1.1.0")
@@ -105,6 +109,95 @@ class TestPublishing:
         with pytest.raises(InvalidFields):
             store.publish(name, V1, source)
         assert store.images() == []
+
+
+class TestListing:
+    """R3.2: where a version is replicated and excluded, kept beside its content."""
+
+    LISTING = Published(
+        version=V1,
+        regions=("eastus", "West Europe"),
+        excluded_regions=("westeurope",),
+        published_at=1_700_000_000_123,
+    )
+
+    def test_it_is_kept(self, store: ImageStore, source: Path) -> None:
+        store.publish("web-os", V1, source, listing=self.LISTING)
+        assert ImageStore(store.root).published("web-os") == (self.LISTING,)
+
+    def test_without_one_it_is_replicated_everywhere(
+        self, store: ImageStore, source: Path
+    ) -> None:
+        for version in (V10, V2):
+            store.publish("web-os", version, source)
+        assert store.published("web-os") == (Published(version=V2), Published(version=V10))
+        assert store.published("other") == ()
+
+    def test_it_is_changed_where_it_is_given_again(
+        self, store: ImageStore, source: Path
+    ) -> None:
+        store.publish("web-os", V1, source, listing=self.LISTING)
+        store.publish("web-os", V1, source)
+        assert store.published("web-os") == (self.LISTING,)
+        store.publish("web-os", V1, source, listing=Published(version=V1))
+        assert store.published("web-os") == (Published(version=V1),)
+
+    def test_other_content_does_not_change_it(self, store: ImageStore, source: Path) -> None:
+        store.publish("web-os", V1, source)
+        (source / "more").write_text("more")
+        with pytest.raises(ImageVersionExists):
+            store.publish("web-os", V1, source, listing=self.LISTING)
+        assert store.published("web-os") == (Published(version=V1),)
+
+    def test_what_no_listing_may_say(self, store: ImageStore, source: Path) -> None:
+        wrong = evolve(self.LISTING, excluded_regions=("nowhere",))
+        with pytest.raises(InvalidFields, match="nowhere"):
+            store.publish("web-os", V1, source, listing=wrong)
+        assert store.images() == []
+        store.publish("web-os", V1, source, listing=self.LISTING)
+        with pytest.raises(InvalidFields, match="nowhere"):
+            store.relist("web-os", V1, lambda _: wrong)
+        assert store.published("web-os") == (self.LISTING,)
+
+    def test_a_version_is_spelled_as_it_was_first(
+        self, store: ImageStore, source: Path
+    ) -> None:
+        store.publish("web-os", ImageVersion.parse("1.00.0"), source)
+        store.publish("web-os", V1, source, listing=self.LISTING)
+        assert [str(each.version) for each in store.published("web-os")] == ["1.00.0"]
+
+    def test_relisting(self, store: ImageStore, source: Path) -> None:
+        store.publish("web-os", V1, source)
+        before = store.digest("web-os", V1)
+        changed = store.relist("web-os", V1, lambda each: evolve(each, regions=("eastus",)))
+        assert store.published("web-os") == (changed,)
+        assert changed.regions == ("eastus",)
+        assert store.digest("web-os", V1) == before
+        with pytest.raises(UnknownImageVersion):
+            store.relist("web-os", V2, lambda each: each)
+
+    def test_a_copy_is_held_and_not_listed(self, store: ImageStore, source: Path) -> None:
+        store.publish("web-os", V1, source, fetched="corp")
+        assert store.holds("web-os", V1)
+        assert not store.holds("web-os", V2)
+        assert store.published("web-os") == ()
+        with pytest.raises(ListedElsewhere, match="'corp'"):
+            store.relist("web-os", V1, lambda each: each)
+        store.publish("web-os", V1, source, fetched="corp")
+        assert store.published("web-os") == ()
+
+    def test_what_was_published_is_no_copy_for_being_fetched(
+        self, store: ImageStore, source: Path
+    ) -> None:
+        store.publish("web-os", V1, source, listing=self.LISTING)
+        store.publish("web-os", V1, source, fetched="corp")
+        assert store.published("web-os") == (self.LISTING,)
+
+    def test_a_listing_damaged_by_hand(self, store: ImageStore, source: Path) -> None:
+        store.publish("web-os", V1, source, listing=self.LISTING)
+        (store.path("web-os", V1).parent / "published.json").write_text('{"regions": []}')
+        with pytest.raises(InvalidDocument, match="2 problems"):
+            store.published("web-os")
 
 
 class TestLookingUp:
@@ -256,4 +349,4 @@ def test_a_publisher_killed_halfway_leaves_nothing_published(
     assert list(store.root.glob(".new-*"))
     store.publish("web-os", V1, source)
     assert not list(store.root.glob(".new-*"))
-    assert len(list(store.path("web-os", V1).iterdir())) == 3_003
+    assert len(list(store.path("web-os", V1).iterdir())) == 3_004

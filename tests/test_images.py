@@ -134,6 +134,16 @@ class TestName:
         assert (names[0] == names[1]) == (parts[0] == parts[1])
         assert all(re.fullmatch(r"[A-Za-z0-9._~-]+", name) for name in names)
 
+    @given(PARTS, PARTS, PARTS)
+    def test_a_name_leads_back_to_its_reference(self, p: str, o: str, s: str) -> None:
+        for reference in (ImageReference(publisher=p, offer=o, sku=s), ImageReference(image=p)):
+            assert ImageReference.named(reference.name) == reference
+
+    @pytest.mark.parametrize("name", ["", "a~b", "a~b~c~d", "a~~c", "../x"])
+    def test_a_name_of_no_reference(self, name: str) -> None:
+        with pytest.raises(InvalidFields):
+            ImageReference.named(name)
+
     def test_does_not_depend_on_the_version(self) -> None:
         pinned = ImageReference(image="web-os", version="1.0.0")
         assert pinned.name == ImageReference(image="web-os").name

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollproof.adapters.store import ImageStore
+from rollproof.catalog import Catalog, Look
 from rollproof.charter import Charter, StartedBy, draw_up
 from rollproof.document import dumps
 from rollproof.errors import JournalUnwritable
@@ -18,9 +18,10 @@ from rollproof.fleet import ScaleSet
 from rollproof.host import EmbeddedHost
 from rollproof.images import ImageReference, ImageVersion
 from rollproof.installation.keeper import Carried, Keeper
-from rollproof.installation.lookout import Lookout, Published, nowhere, of_store
+from rollproof.installation.lookout import Lookout, nowhere, of_catalog
 from rollproof.journal import Journal
 from rollproof.policy import AutomaticOSUpgradePolicy, UpgradePolicy
+from rollproof.published import Published
 from rollproof.scheduler import Act, Reason, decide
 from rollproof.states import Cause
 from rollproof_checks.simulated import SimulatedFleet
@@ -76,7 +77,9 @@ class World:
 
     def offered(self, reference: ImageReference, _location: str) -> tuple[Published, ...]:
         self.listed.append(reference.name)
-        return tuple(Published(ImageVersion.parse(text), 0) for text in self.shelf)
+        return tuple(
+            Published(version=ImageVersion.parse(text), published_at=0) for text in self.shelf
+        )
 
     def declare(self, declared: ScaleSet) -> None:
         self.journal.declare(declared.name, dumps(declared), "/", self.clock())
@@ -291,14 +294,34 @@ class TestLookout:
         assert lookout._sets.keys() == {"a"}
 
 
-class TestStore:
-    def test_versions_with_their_dates(self, tmp_path: Path) -> None:
-        store = ImageStore(tmp_path)
-        assert of_store(store)(ImageReference(image="web-os"), "local") == ()
-        (tmp_path / "web-os" / "1.0.0").mkdir(parents=True)
-        (published,) = of_store(store)(ImageReference(image="web-os"), "local")
-        assert str(published.version) == "1.0.0"
-        assert published.published_at > 1_600_000_000_000
+class Shelf:
+    """A source of images: two versions, of which one is excluded from latest in one place."""
+
+    name = "shelf"
+
+    def refresh(self) -> Look:
+        return Look(self.name)
+
+    def images(self) -> tuple[str, ...]:
+        return ("web-os",)
+
+    def versions(
+        self, reference: ImageReference, location: str | None = None
+    ) -> tuple[Published, ...]:
+        if reference.name != "web-os":
+            return ()
+        first, second = (ImageVersion.parse(text) for text in ("1.0.0", "1.1.0"))
+        return (Published(version=first), Published(version=second, excluded_regions=("east",)))
+
+
+class TestCatalog:
+    def test_candidates_of_a_location(self) -> None:
+        """R3.2: what is excluded from latest there is not gone to by itself."""
+        source = of_catalog(Catalog((Shelf(),)))
+        reference = ImageReference(image="web-os")
+        for location, versions in (("west", ["1.0.0", "1.1.0"]), ("east", ["1.0.0"])):
+            assert [str(each.version) for each in source(reference, location)] == versions
+        assert source(ImageReference(image="other"), "west") == ()
 
 
 def test_an_unwritable_journal_is_told(world: World) -> None:

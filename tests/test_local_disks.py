@@ -14,7 +14,6 @@ import pytest
 
 from local_ground import (
     BROKEN,
-    DEAD,
     SECONDS,
     V1,
     V2,
@@ -29,7 +28,7 @@ from local_ground import (
 from rollproof.adapters.local import DiskLog, LocalFleet, StepLog, outputs
 from rollproof.adapters.local.disks import REMEMBERED
 from rollproof.adapters.store import ImageStore
-from rollproof.errors import OperationFailed, UnknownInstance
+from rollproof.errors import OperationFailed, UnknownInstance, UnknownScaleSet
 from rollproof.fleet import Extension, Health
 from rollproof.policy import Timeouts
 
@@ -136,6 +135,17 @@ class TestOutput:
         assert output.endswith("x\nthe end\n")
         assert output.startswith(outputs.CUT.decode())
         assert len(output) == outputs.KEPT
+
+    def test_a_step_that_links_its_file_elsewhere(self, ground: Ground) -> None:
+        """Nothing else is read, and nothing else is cut."""
+        precious = ground.folder / "precious"
+        precious.write_bytes(b"x" * (outputs.KEPT + 1))
+        link = f"ln -sf {precious} .rollproof-output-it; sleep 0.3"
+        fleet = ground.fleet(health=None, extensions=(says("it", link),))
+        scenario(lambda: fleet.create(1, version=V1))
+        it = step(fleet.logs("0")[0], "it")
+        assert (it.outcome.exit_code, it.output) == (0, "")
+        assert precious.stat().st_size == outputs.KEPT + 1
 
     def test_is_not_lost_with_the_disk(self, ground: Ground) -> None:
         """After a restore the disk that failed is gone; what it wrote is wanted most then."""
@@ -266,15 +276,10 @@ class TestRetention:
 
         scenario(main)
 
-    def test_creating_sweeps(self, ground: Ground) -> None:
-        fleet = sweeping(ground, HOUR)
-
+    def test_a_fleet_that_was_never_created(self, ground: Ground) -> None:
         async def main() -> None:
-            await fleet.create(1, version=V1)
-            await fleet.replace("k", "0", DEAD)
-            age(ground, "0", 4000)
-            await fleet.create()
-            assert ground.disks("0") == 1
+            with pytest.raises(UnknownScaleSet):
+                await sweeping(ground, HOUR).sweep()
 
         scenario(main)
 

@@ -32,6 +32,7 @@ from rollproof.document import load_path
 from rollproof.fleet import Health, PowerState, ScaleSet
 from rollproof.health import HealthExtension, HttpProbe
 from rollproof.installation import Installation, Shape
+from rollproof.installation.reasons import probe_in_words
 from rollproof.policy import Timeouts
 
 NO_GRACE = timedelta(0)
@@ -277,6 +278,9 @@ class TestRuns:
     def test_a_report_fails_an_instance(self, home: whole.Ground) -> None:
         document = home.folder / "web.toml"
         document.write_text(EXTENSION)
+        expected = " (health extension: report must report Healthy)"
+        assert probe_in_words(load_path(document).health) == expected
+        assert "GET /report on port 9" in probe_in_words(HealthExtension(port=9))
         with Installation(home.home) as here:
             here.apply(document)
             view = here.create_local("web", Shape(instances=1, zones=0), version="1.0.0")

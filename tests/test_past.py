@@ -184,6 +184,8 @@ class TestPrune:
         assert "--older-than" in invoke(ground, "prune", "--older-than", "x", code=2).output
         assert "keep" in invoke(ground, "prune", "--keep", "-1", code=2).output
         assert "pruned" in invoke(ground, "timeline", "web.0", code=2).output
+        assert "its events were pruned at" in invoke(ground, "status", "web.0").output
+        assert "pruned" not in invoke(ground, "status", "web.1").output
 
 
 class TestExplain:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from rollproof.algebra import ite
 from rollproof.counts import EMPTY, PHASES, Counts, Limits
@@ -42,6 +42,7 @@ def test_no_phrase_is_about_nothing() -> None:
     assert set(idle) <= phases | {"rollback == 1", "restore_on_breach == 1"}
 
 
+@settings(max_examples=30)
 @given(counts=COUNTS, limits=LIMITS)
 def test_what_fails_is_said_in_words(counts: Counts[int], limits: Limits[int]) -> None:
     """No phrase breaks on any numbers."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,10 @@ class TestLaterPublications:
         assert fresh.first_seen + 30 * MINUTE <= when.at <= fresh.first_seen + 60 * MINUTE
         assert when.why is Delay.PICK_UP
         assert "R3.4" in when.text
+
+    def test_without_a_date_it_exists_since_it_was_seen(self) -> None:
+        dateless = attrs.evolve(published(NOON + 5), published_at=None)
+        assert dateless.appeared == NOON + 5
 
     def test_a_date_in_the_future_is_not_believed(self) -> None:
         """Its source's clock is wrong, or ours: it is there, so it exists."""

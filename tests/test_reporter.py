@@ -197,6 +197,19 @@ class TestPublishing:
             assert read_report((tmp_path / "report").read_bytes(), now()) is not None
         assert os.listdir(tmp_path) == ["report"]
 
+    def test_a_file_that_cannot_be_written_is_written_later(self, tmp_path: Path) -> None:
+        folder = tmp_path / "run"
+        file = folder / "report"
+        with reporting(tmp_path, "--file", str(file), "--interval", "0.05", "--", "true"):
+            eventually(lambda: file.exists() and "Healthy" in file.read_text())
+            file.unlink()
+            file.mkdir()  # it cannot be replaced now
+            (file / "in-the-way").touch()
+            time.sleep(0.2)
+            (file / "in-the-way").unlink()
+            file.rmdir()
+            eventually(lambda: file.is_file() and "Healthy" in file.read_text())
+
     def test_as_a_module(self) -> None:
         shown = subprocess.run(
             [sys.executable, "-m", "rollproof.guest.reporter", "--help"],

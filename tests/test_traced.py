@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollproof.algebra import all_of, any_of, ite, negate
@@ -46,12 +46,14 @@ def named(value: int, name: str = "x") -> Number:
 class TestValues:
     """A traced value is what the guard makes of the bare integers (N5)."""
 
+    @settings(max_examples=30)
     @given(counts=COUNTS, limits=LIMITS)
     def test_every_guard(self, counts: Counts[int], limits: Limits[int]) -> None:
         for row in TABLE:
             told = truth(row.enabled(*traced(counts, limits)))
             assert told.holds == bool(row.enabled(counts, limits)), row.name
 
+    @settings(max_examples=30)
     @given(counts=COUNTS, limits=LIMITS)
     def test_every_effect(self, counts: Counts[int], limits: Limits[int]) -> None:
         for row in TABLE:

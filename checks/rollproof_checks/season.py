@@ -35,7 +35,7 @@ from rollproof.fleet import Health, Instance, ScaleSet
 from rollproof.host import EmbeddedHost
 from rollproof.images import ImageReference, ImageVersion
 from rollproof.installation.keeper import Carried, Keeper
-from rollproof.installation.lookout import Lookout, Published
+from rollproof.installation.lookout import Lookout
 from rollproof.journal import Journal, Turned
 from rollproof.journal.journal import RunRecord
 from rollproof.maintenance import AtEnd, Freeze, MaintenanceWindow, Weekday
@@ -47,6 +47,7 @@ from rollproof.policy import (
     RollingUpgradePolicy,
     UpgradePolicy,
 )
+from rollproof.published import Published
 from rollproof.states import Cause
 from rollproof.windows import gate
 from rollproof_checks.simulated import Behaviour, Conduct, SimulatedFleet, seeded
@@ -277,7 +278,7 @@ class Season:
 
     def _publish(self, image: str, version: str, *, bad: bool) -> None:
         parsed = ImageVersion.parse(version)
-        self.shelf[image].append(Published(parsed, self.clock()))
+        self.shelf[image].append(Published(version=parsed, published_at=self.clock()))
         if bad:
             self.bad.add((image, version))
             for name, fleet in self.fleets.items():

@@ -1,4 +1,4 @@
-"""A scale set as a document: TOML, or the same tables as JSON (R2.4).
+"""A scale set, or another declared value, as a document: TOML or JSON (R2.4).
 
 Law: loads(dumps(scale_set)) == scale_set.
 """
@@ -6,29 +6,43 @@ Law: loads(dumps(scale_set)) == scale_set.
 import json
 import tomllib
 from pathlib import Path
+from typing import TypeVar
 
 import tomli_w
 
 from rollproof.errors import InvalidDocument, InvalidFields, Problem
 from rollproof.fleet import ScaleSet
 from rollproof.reading import read_table, write_table
+from rollproof.validation import Declared
+
+D = TypeVar("D", bound=Declared)
 
 
 def loads(text: str, *, path: str = "<string>") -> ScaleSet:
-    """The scale set that a document declares.
+    """The scale set that a document declares. Raises InvalidDocument."""
+    return loads_as(ScaleSet, text, path=path)
+
+
+def loads_as(cls: type[D], text: str, *, path: str = "<string>") -> D:
+    """The value of a class that a document declares.
 
     A document that begins with "{" is JSON, which no TOML document does. Raises
     InvalidDocument, naming `path`, with every problem of the document at once.
     """
     table = _json(text, path) if text.lstrip().startswith("{") else _toml(text, path)
     try:
-        return read_table(_one_health(table), ScaleSet)
+        return read_table(_one_health(table) if cls is ScaleSet else table, cls)
     except InvalidFields as error:
         raise InvalidDocument(error.problems, path) from None
 
 
 def load_path(path: str | Path) -> ScaleSet:
     """The scale set that a UTF-8 file declares. Raises InvalidDocument."""
+    return load_path_as(ScaleSet, path)
+
+
+def load_path_as(cls: type[D], path: str | Path) -> D:
+    """The value of a class that a UTF-8 file declares. Raises InvalidDocument."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -36,12 +50,12 @@ def load_path(path: str | Path) -> ScaleSet:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         raise _invalid(path, why, "a file that can be read", "Check the path.") from error
-    return loads(text, path=str(path))
+    return loads_as(cls, text, path=str(path))
 
 
-def dumps(scale_set: ScaleSet) -> str:
-    """The TOML document of a scale set, defaults spelled out."""
-    return tomli_w.dumps(write_table(scale_set))
+def dumps(declared: Declared) -> str:
+    """The TOML document of a scale set or another value, defaults spelled out."""
+    return tomli_w.dumps(write_table(declared))
 
 
 def _one_health(table: dict[str, object]) -> dict[str, object]:

@@ -11,6 +11,9 @@ RollproofError
  │  ├ UnknownImageVersion
  │  ├ UnknownRun
  │  ├ UnknownInstance
+ │  ├ UnknownImageSource
+ │  ├ NoVersionForLocation   the image exists, but not there, or is kept from being latest
+ │  ├ UnsupportedSku         the table of supported platform images does not list it
  │  └ RunPruned              its events were removed
  ├ Conflict                  right in itself, but not now
  │  ├ RunActive
@@ -20,7 +23,9 @@ RollproofError
  │  ├ AllStopped
  │  ├ NothingToUndo
  │  ├ HomeInUse
- │  └ ImageVersionExists
+ │  ├ ImageVersionExists
+ │  ├ ImageSourceExists
+ │  └ ListedElsewhere        a version that only its source can change
  ├ IllegalEvent              the run's state does not accept the event; nothing changed
  ├ JournalError
  │  ├ ForeignJournal         the file is not a journal of rollproof
@@ -32,6 +37,7 @@ RollproofError
  │  │  └ CredentialExpired   nor will it, until a credential is renewed
  │  └ OutcomeUnknown         nobody can say: observe, never assume
  ├ InvalidImage
+ ├ SourceUnavailable         a source of images cannot be asked
  ├ AddressInUse
  └ NotInstalled              a part that an extra brings
 
@@ -160,7 +166,7 @@ class InvalidFields(InvalidInput):
 
 @frozen
 class InvalidDocument(InvalidInput):
-    """A file does not describe a scale set."""
+    """A document does not describe what it should."""
 
     path: str
     """The file, or the name given to the text."""
@@ -295,6 +301,59 @@ class RunPruned(NotFound):
     """The run asked for."""
 
 
+@frozen
+class UnknownImageSource(NotFound):
+    """No source of images has this name."""
+
+    name: str
+    """The name asked for."""
+    known: tuple[str, ...] = ()
+    """Names that exist, for the suggestion."""
+
+    def __str__(self) -> str:
+        todo = _suggestion(self.name, self.known, "List the image sources to see their names.")
+        return f"no image source is named {self.name!r}. {todo}"
+
+
+@frozen
+class NoVersionForLocation(NotFound):
+    """The image has versions, and none that may be taken at the location (R3.2)."""
+
+    image: str
+    """The image asked for."""
+    location: str
+    """The location, "" for any."""
+    why: tuple[str, ...]
+    """Why each version will not do, the highest first."""
+    offered_in: tuple[str, ...] = ()
+    """Locations that have one."""
+
+    def __str__(self) -> str:
+        place = f"location {self.location!r}" if self.location else "any location"
+        more = len(self.why) - LISTED
+        reasons = [*self.why[:LISTED], *([f"and {more} more"] if more > 0 else [])]
+        there = f" There is one in {', '.join(self.offered_in)}." if self.offered_in else ""
+        return (
+            f"image {self.image!r} has no version for {place} (R3.2): {'; '.join(reasons)}."
+            f"{there} Replicate one there, or include it again."
+        )
+
+
+@frozen
+class UnsupportedSku(NotFound):
+    """The table of supported platform images does not list this one (R3.1, R2.2)."""
+
+    image: str
+    """The image, as publisher~offer~sku."""
+    known: tuple[str, ...] = ()
+    """Images that are supported, for the suggestion."""
+
+    def __str__(self) -> str:
+        otherwise = "List the supported images, or add its row to the table."
+        todo = _suggestion(self.image, self.known, otherwise)
+        return f"platform image {self.image!r} is not supported (R3.1). {todo}"
+
+
 class Conflict(RollproofError):
     """The request is right in itself, but not in the present state."""
 
@@ -414,6 +473,38 @@ class ImageVersionExists(Conflict):
     """The image."""
     version: str
     """The version that exists already."""
+
+
+@frozen
+class ImageSourceExists(Conflict):
+    """A source of images has the name already."""
+
+    message = (
+        "there is an image source {e.name!r} already, at {e.place}. Remove it first, or "
+        "choose another name."
+    )
+
+    name: str
+    """The name."""
+    place: str
+    """Where the source of this name is."""
+
+
+@frozen
+class ListedElsewhere(Conflict):
+    """The version was not published here, so it cannot be changed here."""
+
+    message = (
+        "image {e.image!r} has its version {e.version} from source {e.source!r}, and only "
+        "there it can be changed. Change it there, or publish it here."
+    )
+
+    image: str
+    """The image."""
+    version: str
+    """The version."""
+    source: str
+    """The source that lists it."""
 
 
 @frozen
@@ -560,6 +651,20 @@ class InvalidImage(RollproofError):
     """The file or folder."""
     why: str
     """What is wrong with it."""
+
+
+@frozen
+class SourceUnavailable(RollproofError):
+    """A source of images cannot be asked, or gives no answer that can be used."""
+
+    message = "image source {e.source!r} cannot be used: {e.why}. Mend that and repeat."
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    source: str
+    """Name of the source."""
+    why: str
+    """What went wrong."""
 
 
 @frozen

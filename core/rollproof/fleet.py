@@ -21,6 +21,7 @@ from rollproof.errors import Problem
 from rollproof.extensions import Extension, extension_problems, provisioning_order
 from rollproof.health import KINDS, Health, HealthExtension, HealthSource, PowerState
 from rollproof.images import ImageReference
+from rollproof.locations import LOCATION
 from rollproof.policy import Timeouts, UpgradePolicy
 from rollproof.resources import Credential, ExternalResource, resource_problems
 from rollproof.service_fabric import ServiceFabric
@@ -122,11 +123,7 @@ class ScaleSet(Declared):
     location: str = field(
         default="local",
         metadata=declare(
-            text(
-                r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9])?",
-                "1 to 64 letters, digits, spaces, - and _",
-                "westeurope",
-            ),
+            LOCATION,
             "Where it stands; image versions are replicated to locations.",
             "R1.1",
         ),

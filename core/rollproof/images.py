@@ -109,10 +109,14 @@ _VERSION_BOUND = Bound(
 )
 
 
-def _part(example: str) -> Bound:
+def name_part(example: str) -> Bound:
     """The bound of one name in a reference: path-safe and without "~"."""
     allowed = "1 to 80 of the characters A-Z a-z 0-9 . _ -, a letter or digit first"
-    return optional(text(_PART, allowed, example))
+    return text(_PART, allowed, example)
+
+
+def _part(example: str) -> Bound:
+    return optional(name_part(example))
 
 
 def _one_form(

@@ -27,14 +27,17 @@ class Publication:
     """A version of the set's image, usable at its location."""
 
     version: ImageVersion
-    published_at: int
-    """As its source says; milliseconds since the Unix epoch, as all moments here."""
+    published_at: int | None
+    """As its source says, if it does; milliseconds since the Unix epoch, as all moments
+    here."""
     first_seen: int
     """When this installation first saw it there."""
 
     @property
     def appeared(self) -> int:
         """Since when it is known to exist."""
+        if self.published_at is None:
+            return self.first_seen
         return min(self.published_at, self.first_seen)
 
 

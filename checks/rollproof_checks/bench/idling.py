@@ -16,14 +16,16 @@ from pathlib import Path
 
 import attrs
 
+from rollproof.adapters.sources import DirectorySource
 from rollproof.adapters.store import ImageStore
+from rollproof.catalog import Catalog
 from rollproof.document import dumps
 from rollproof.fleet import ScaleSet
 from rollproof.host import EmbeddedHost
 from rollproof.host.embedded import POLL
 from rollproof.images import ImageReference
 from rollproof.installation.keeper import Keeper
-from rollproof.installation.lookout import Lookout, of_store
+from rollproof.installation.lookout import Lookout, of_catalog
 from rollproof.journal import Journal
 from rollproof.maintenance import MaintenanceWindow
 from rollproof.policy import AutomaticOSUpgradePolicy, UpgradePolicy
@@ -91,9 +93,14 @@ async def _idle(
     journal: Journal, store: ImageStore, clock: VirtualClock, size: int
 ) -> IdleFigure:
     fleet = SimulatedFleet(clock, ())
+    catalog = Catalog((DirectorySource("home", store),))
     host = EmbeddedHost(journal, lambda _name: fleet, clock=clock, poll=POLL)
-    lookout = Lookout(journal, of_store(store))
-    keeper = Keeper(host, journal, lookout, clock=clock)
+    lookout = Lookout(journal, of_catalog(catalog))
+
+    async def refresh() -> None:
+        catalog.refresh(clock())
+
+    keeper = Keeper(host, journal, lookout, clock=clock, refresh=refresh)
     began = time.process_time()
     await keeper.look()
     first = time.process_time() - began

@@ -361,6 +361,8 @@ class HostMachine(RuleBasedStateMachine):
             judge.catch_up()
             judge.judge_outbox()
             assert (record.state, record.counts) == (judge.run.state, judge.run.counts)
+            if self._reaper.dead:
+                continue  # killed, and its effects are still being let go: it knows nothing
             try:
                 live = self._host.current(run)
             except KeyError:

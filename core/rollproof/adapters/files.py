@@ -30,6 +30,14 @@ def read_start(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
+def is_regular(path: Path) -> bool:
+    """Whether it is a file itself: no link, no pipe, no folder, and there."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def read_end(path: Path, most: int) -> bytes:
     """The last bytes of a file. Raises OSError."""
     with path.open("rb") as file:
@@ -38,9 +46,14 @@ def read_end(path: Path, most: int) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Replace the file in one rename. Callers hold a lock."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Replace the file in one rename. Callers hold a lock, so one fresh name will do."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(value, indent=1) + "\n")
+    fresh.write_text(text, encoding="utf-8")
     os.replace(fresh, path)
 
 

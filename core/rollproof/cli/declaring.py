@@ -1,4 +1,4 @@
-"""Bodies of `init`, `apply`, `image publish` and `image list`."""
+"""Bodies of `init` and `apply`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rollproof.cli.output import answer
 from rollproof.cli.program import Options
-from rollproof.errors import InvalidFields, Problem, UnknownImage
+from rollproof.errors import InvalidFields, Problem
 from rollproof.installation import Installation
 
 TEMPLATE = """\
@@ -87,33 +87,4 @@ def apply(options: Options, file: Path) -> int:
         f"most {policy.max_batch_instance_percent} %"
     )
     answer(options, {"applied": write_table(scale_set)}, text)
-    return 0
-
-
-def publish(options: Options, image: str, version: str, path: Path) -> int:
-    """Publish a version."""
-    with Installation(options.place) as here:
-        published = here.publish_image(image, version, path)
-    value = {"published": {"image": image, "version": str(published)}}
-    answer(options, value, f"published {image} {published}")
-    return 0
-
-
-def images(options: Options, image: str | None) -> int:
-    """List all images, or the versions of one."""
-    with Installation(options.place) as here:
-        known = here.images()
-    if image is not None:
-        if image not in known:
-            raise UnknownImage(image, tuple(known))
-        known = {image: known[image]}
-    value = {
-        "images": [
-            {"image": name, "versions": [str(v) for v in versions], "latest": str(versions[-1])}
-            for name, versions in known.items()
-        ]
-    }
-    lines = [f"{name}: {', '.join(map(str, versions))}" for name, versions in known.items()]
-    empty = "no image is published yet: rollproof image publish IMAGE VERSION PATH"
-    answer(options, value, "\n".join(lines) or empty)
     return 0

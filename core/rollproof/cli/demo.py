@@ -19,7 +19,7 @@ import click
 
 from rollproof.adapters.local import process, set_schema, write_sample_image
 from rollproof.adapters.local.marks import bearing
-from rollproof.cli import asking, declaring, local, past, running
+from rollproof.cli import asking, declaring, imaging, local, past, running
 from rollproof.cli.program import INTERRUPTED, Options, leave
 from rollproof.errors import ExitCode, NothingRunning, RollproofError, UnknownScaleSet
 from rollproof.images import ImageVersion
@@ -103,7 +103,7 @@ class Demo:
         write_sample_image(source, ImageVersion.parse(version), schemas=schemas, broken=broken)
         self.command(
             f"rollproof image publish web-os {version} image-{version}",
-            lambda: declaring.publish(self.options, "web-os", version, source),
+            lambda: imaging.publish(self.options, "web-os", version, source),
         )
 
     def upgrade(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from rollproof.cli.image_verbs import image
 from rollproof.cli.program import Options, Program, common, leave
 
 STATUSES = ("RollingForward", "RollingBack", "Cancelled", "Completed", "Faulted")
@@ -65,33 +66,7 @@ def apply(options: Options, file: Path) -> int:
     return declaring.apply(options, file)
 
 
-@cli.group()
-def image() -> None:
-    """Publish and list images."""
-
-
-@image.command("publish")
-@common
-@click.argument("image")
-@click.argument("version")
-@click.argument("path", type=_FILE)
-@click.pass_obj
-def publish(options: Options, image: str, version: str, path: Path) -> int:
-    """Publish PATH, a folder or tar archive, as VERSION of IMAGE."""
-    from rollproof.cli import declaring
-
-    return declaring.publish(options, image, version, path)
-
-
-@image.command("list")
-@common
-@click.argument("image", required=False)
-@click.pass_obj
-def images(options: Options, image: str | None) -> int:
-    """List the images and their versions."""
-    from rollproof.cli import declaring
-
-    return declaring.images(options, image)
+cli.add_command(image)
 
 
 # -- runs

@@ -120,6 +120,8 @@ def full_status(
     if back.successfully_rolledback or back.failed_rolledback:
         done, not_done = back.successfully_rolledback, back.failed_rolledback
         lines.append(f"  rolled back: {done}, failed to: {not_done}")
+    if status.pruned_at is not None:
+        lines += wrapped(f"its events were pruned at {local_time(status.pruned_at)}")
     if advice and status.state not in (State.COMPLETED, State.CANCELLED):
         lines += wrapped(advice)
     return "\n".join(lines)

@@ -24,6 +24,7 @@ import os
 import signal
 import socketserver
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -62,8 +63,7 @@ def check(command: list[str], timeout: float) -> tuple[str, str]:
         except subprocess.TimeoutExpired:
             state, why = "Unhealthy", f"the check took longer than {timeout:g} s"
         finally:
-            with contextlib.suppress(ProcessLookupError):  # all have ended
-                os.killpg(running.pid, signal.SIGKILL)
+            end(running)
             code = running.wait()
         output.seek(0)
         lines = output.read(OUTPUT).decode("utf-8", "replace").split("\n")
@@ -72,6 +72,15 @@ def check(command: list[str], timeout: float) -> tuple[str, str]:
     if state != "Healthy":
         why = why or f"exit code {code}"
     return state, why[:LONGEST_WHY]
+
+
+def end(running: subprocess.Popen[bytes]) -> None:
+    """End the check and, where there are process groups, all that it started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):  # all have ended
+            os.killpg(running.pid, signal.SIGKILL)
+    else:  # Windows
+        running.kill()
 
 
 class Board:
@@ -139,10 +148,17 @@ class Answer(socketserver.StreamRequestHandler):
 
 
 def report(board: Board, command: list[str], interval: float, timeout: float) -> None:
-    """Check and publish for ever, in a rhythm that the time of a check does not shift."""
+    """Check and publish for ever, in a rhythm that the time of a check does not shift.
+
+    A file that cannot be written, for want of room perhaps, is written again later;
+    meanwhile the old report grows stale, and says so to whoever reads it.
+    """
     due = time.monotonic()
     while True:
-        board.publish(*check(command, timeout))
+        try:
+            board.publish(*check(command, timeout))
+        except OSError as error:
+            sys.stderr.write(f"reporter: not published: {error}\n")
         due = max(due + interval, time.monotonic())
         time.sleep(max(0.0, due - time.monotonic()))
 

@@ -11,15 +11,16 @@
         ended = here.run("web", to="1.1.0")
         print(ended.status.running_status)
 
-Nothing here prints.  From the bottom: `terms` (which version, what a run is called),
-`sets` (what was applied), `fleets` (made and seen), `runs` (opened and found again),
-`following` (a run as its journal tells it), `reasons` (of failures), `timeline` (of an
-instance), `explaining` (what holds it back), `observing` (telling others, if they are to
-be told), `hosting` (keeping a run alive), `lookout` (what the schedule goes by), `keeper`
-(who carries it out), `serving` (both on a host), `scheduling` (its verbs), `installation`
-(the whole).
+Nothing here prints.  From the bottom: `images` (which versions there are, and where they
+come from), `terms` (which version, what a run is called), `sets` (what was applied),
+`fleets` (made and seen), `runs` (opened and found again), `following` (a run as its
+journal tells it), `reasons` (of failures), `timeline` (of an instance), `explaining` (what
+holds it back), `observing` (telling others, if they are to be told), `hosting` (keeping a
+run alive), `lookout` (what the schedule goes by), `keeper` (who carries it out), `serving`
+(both on a host), `scheduling` (its verbs), `installation` (the whole).
 """
 
+from rollproof.adapters.sources import ImageSource
 from rollproof.history import Filter
 from rollproof.installation.explaining import Explanation
 from rollproof.installation.fleets import LocalSetView, Shape
@@ -40,6 +41,7 @@ __all__ = [
     "Filter",
     "Follower",
     "Happening",
+    "ImageSource",
     "Installation",
     "LocalSetView",
     "Notice",

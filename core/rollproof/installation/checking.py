@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from rollproof.adapters.facts import accesses, expiry_dates
 from rollproof.charter import StartedBy
@@ -10,15 +11,19 @@ from rollproof.eligibility import PRECONDITIONS, Checklist, Facts, judge
 from rollproof.errors import Ineligible, UnknownScaleSet
 from rollproof.fleet import ScaleSet
 from rollproof.host import wall_clock
+from rollproof.images import ImageReference
 from rollproof.installation.sets import Applied, Sets
 from rollproof.policy import UpgradeMode
+from rollproof.supported import SupportedImages
 
 
 class Checking:
     """Asks the world no more than the rules need."""
 
-    def __init__(self, sets: Sets) -> None:
+    def __init__(self, sets: Sets, supported: Callable[[], SupportedImages]) -> None:
+        """``supported`` gives the table of platform images (R3.1), where it is needed."""
         self._sets = sets
+        self._supported = supported
 
     def checklist(self, name: str) -> Checklist:
         """Every rule, as it stands.  Raises UnknownScaleSet."""
@@ -62,7 +67,14 @@ class Checking:
             access=access,
             expiry=expiry,
             outdated=None if by_hand else await self._outdated(scale_set),
+            sku_supported=None if by_hand else self._is_supported(scale_set.image_reference),
         )
+
+    def _is_supported(self, reference: ImageReference) -> bool:
+        """Whether it is of a gallery, or in the table (R2.2, R3.1)."""
+        return reference.image is not None or reference.name in {
+            each.name for each in self._supported()
+        }
 
     async def _outdated(self, scale_set: ScaleSet) -> tuple[str, ...] | None:
         """Who does not run the latest model (R2.3); asked where it matters alone."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rollproof.adapters.local import DiskLog, Removed
-from rollproof.adapters.store import ImageStore
+from rollproof.adapters.sources import ImageSource
+from rollproof.catalog import Catalog, Look, Sighting
 from rollproof.charter import Charter, StartedBy, draw_up
 from rollproof.eligibility import Checklist
 from rollproof.errors import RunActive, RunPruned, UnknownInstance, UnknownRun
@@ -19,13 +20,14 @@ from rollproof.events import Approve, Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
 from rollproof.history import SHOWN, Filter
 from rollproof.host import Home, status_of, wall_clock
-from rollproof.images import ImageVersion
+from rollproof.images import ImageReference, ImageVersion
 from rollproof.installation.checking import Checking
 from rollproof.installation.explaining import Explanation, explained, foreseen, has_seen
 from rollproof.installation.fleets import Fleets, LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Quiet
 from rollproof.installation.hosting import Ended, Waiting
-from rollproof.installation.lookout import Source, of_store
+from rollproof.installation.images import Images
+from rollproof.installation.lookout import Source, of_catalog
 from rollproof.installation.reasons import Reasons
 from rollproof.installation.runs import Pruned, Runs
 from rollproof.installation.scheduling import Scheduling
@@ -36,9 +38,11 @@ from rollproof.installation.timeline import Chronicle, Timeline
 from rollproof.journal import Journal, Replay, RunRecord
 from rollproof.moments import span_ms
 from rollproof.plan import Plan, plan
+from rollproof.published import Published
 from rollproof.rollback import draw_up_rollback
 from rollproof.scheduler import Decision
 from rollproof.status import RunStatus
+from rollproof.supported import SupportedImages
 
 if TYPE_CHECKING:
     from rollproof.installation.observing.called import Call
@@ -92,19 +96,98 @@ class Installation:
         """The scale set of this name.  Raises UnknownScaleSet."""
         return self._sets.get(name).scale_set
 
-    def publish_image(self, image: str, version: str, source: Path) -> ImageVersion:
+    # -- images
+
+    def publish_image(
+        self,
+        image: str,
+        version: str,
+        source: Path,
+        *,
+        regions: Sequence[str] | None = None,
+        excluded_regions: Sequence[str] = (),
+        excluded_from_latest: bool = False,
+    ) -> ImageVersion:
         """Publish a folder or a tar archive as a version of an image (R3.2).
 
+        It is replicated to `regions`, everywhere without them; excluded, it is not the
+        latest, in some regions or anywhere.  The same content again changes that where
+        any of it is given, and else nothing.
         Raises InvalidImage, ImageVersionExists, or InvalidFields.
         """
-        parsed = ImageVersion.parse(version)
-        self.home.make()
-        self._images.publish(image, parsed, source)
-        return parsed
+        listing = Published(
+            version=ImageVersion.parse(version),
+            regions=None if regions is None else tuple(regions),
+            excluded_regions=tuple(excluded_regions),
+            excluded_from_latest=excluded_from_latest,
+        )
+        self._images.publish(image, listing, source)
+        return listing.version
 
-    def images(self) -> dict[str, tuple[ImageVersion, ...]]:
-        """Every image with its versions, lowest first (R3.3)."""
-        return {name: tuple(self._images.versions(name)) for name in self._images.images()}
+    def catalog(self) -> Catalog:
+        """All sources as one, asked when it is first needed: which versions there are, how
+        each is listed, which is the latest, and how fresh the answers are (R3.2, R3.3)."""
+        return self._images.catalog
+
+    def images(self, location: str | None = None) -> dict[str, tuple[ImageVersion, ...]]:
+        """Every image of every source with its versions, lowest first, or with those
+        replicated to a location (R3.3).  `catalog` also tells how they are listed."""
+        catalog = self.catalog()
+        return {
+            name: tuple(
+                each.version for each in catalog.versions(ImageReference.named(name), location)
+            )
+            for name in catalog.images()
+        }
+
+    def latest_image(self, image: str, location: str | None = None) -> Published:
+        """The latest version for a location, or anywhere (R3.2).
+
+        Raises UnknownImage, SourceUnavailable, NoVersionForLocation.
+        """
+        return self.catalog().latest(ImageReference.named(image), location)
+
+    def exclude_image(
+        self, image: str, version: str, *, region: str | None = None
+    ) -> Published:
+        """Keep a version from being the latest, anywhere or in one region (R3.2).
+
+        Raises UnknownImage, UnknownImageVersion, ListedElsewhere, and InvalidFields for a
+        region where it is not.
+        """
+        return self._images.exclude(image, ImageVersion.parse(version), region)
+
+    def include_image(
+        self, image: str, version: str, *, region: str | None = None
+    ) -> Published:
+        """Undo `exclude_image` of the same region, or of no region; raises what it does."""
+        return self._images.include(image, ImageVersion.parse(version), region)
+
+    def refresh_images(self) -> tuple[Sighting, ...]:
+        """Ask every source anew: what is new, or listed otherwise, since the last time
+        that any process did so in this home."""
+        return self._images.refresh()
+
+    def image_sources(self) -> tuple[tuple[ImageSource, Look], ...]:
+        """The sources besides the installation's own, each with what asking it came to."""
+        images = self._images
+        looks = {look.source: look for look in images.catalog.looks}
+        return tuple((each, looks[each.name]) for each in images.files.sources())
+
+    def add_image_source(self, source: ImageSource) -> None:
+        """Ask this source too, after all others.  Raises ImageSourceExists."""
+        self._images.files.add_source(source)
+
+    def remove_image_source(self, name: str) -> None:
+        """Ask it no more; content that was fetched stays.  Raises UnknownImageSource."""
+        self._images.files.remove_source(name)
+
+    def supported_images(self, add: Path | None = None) -> SupportedImages:
+        """The table of supported platform images (R3.1), once the rows of a file are added
+        to it.  Raises InvalidDocument."""
+        if add is not None:
+            self._images.files.support(add)
+        return self._images.files.supported()
 
     # -- runs
 
@@ -114,7 +197,7 @@ class Installation:
         """What a run would do, before anything is touched (N3).
 
         ``to`` left out means the latest version.  Raises UnknownScaleSet, UnknownImage,
-        UnknownImageVersion.
+        UnknownImageVersion, NoVersionForLocation.
         """
         declared = self.scale_set(scale_set)
         target = target_of(declared, self._images, to)
@@ -155,9 +238,11 @@ class Installation:
             run = self._runs.under_way(scale_set, to, rollback)
             if run is None:
                 self._schedule.check_not_stopped()
-                target = target_of(declared, self._images, to)
+                images = self._images
+                target = target_of(declared, images, to)
                 self._fleets.require(scale_set)
                 self._checking.require(scale_set, started_by)
+                images.obtain(declared.image_reference, target)
                 self._fleets.sweep(scale_set)
                 name = name_of_run(scale_set, self._runs.number(scale_set))
                 charter = draw_up(
@@ -374,8 +459,8 @@ class Installation:
             self.home,
             self._journal,
             self._sets,
-            self._source,
-            fit=self._checking.hindrance,
+            self._images,
+            self._checking,
             every=milliseconds,
             told=told,
         )
@@ -435,8 +520,13 @@ class Installation:
 
         Raises UnknownScaleSet, UnknownImage, UnknownImageVersion, AddressInUse.
         """
-        chosen = target_of(self.scale_set(scale_set), self._images, version)
-        return self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+        declared, images = self.scale_set(scale_set), self._images
+        chosen = target_of(declared, images, version)
+        images.obtain(declared.image_reference, chosen)
+        view = self._fleets.create(scale_set, chosen, shape or Shape(), progress)
+        if self._journal.active_run(scale_set) is None:
+            self._fleets.sweep(scale_set)
+        return view
 
     def list_local(self) -> tuple[LocalSetView, ...]:
         """Every local fleet, observed now."""
@@ -482,12 +572,12 @@ class Installation:
     # -- the parts
 
     @property
-    def _images(self) -> ImageStore:
-        return ImageStore(self.home.images)
+    def _images(self) -> Images:
+        return Images(self.home)  # each verb asks the sources anew
 
     @property
     def _source(self) -> Source:
-        return of_store(self._images)
+        return of_catalog(self._images.catalog)
 
     @property
     def _schedule(self) -> Scheduling:
@@ -503,7 +593,7 @@ class Installation:
 
     @property
     def _checking(self) -> Checking:
-        return Checking(self._sets)
+        return Checking(self._sets, self.supported_images)
 
     @property
     def _runs(self) -> Runs:

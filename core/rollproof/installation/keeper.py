@@ -15,6 +15,7 @@ from rollproof.charter import StartedBy, draw_up
 from rollproof.errors import NothingRunning, RunActive
 from rollproof.events import Cancel, Event, Reopen, Shut
 from rollproof.host import Host
+from rollproof.images import ImageVersion
 from rollproof.installation.lookout import Lookout
 from rollproof.installation.terms import name_of_run
 from rollproof.journal import Journal, Turned
@@ -26,7 +27,11 @@ SLICE: Final = 50
 """Sets that are looked at before others get a word in."""
 
 
-async def whole(_name: str) -> str:
+Fit = Callable[[str, ImageVersion], Awaitable[str]]
+"""Why no run of a set to a version can begin; empty when one can."""
+
+
+async def whole(_name: str, _version: ImageVersion) -> str:
     """Every set is fit."""
     return ""
 
@@ -53,12 +58,13 @@ class Keeper:
         clock: Callable[[], int],
         every: int = 60_000,
         starts: bool = True,
-        fit: Callable[[str], Awaitable[str]] = whole,
+        fit: Fit = whole,
+        refresh: Callable[[], Awaitable[object]] | None = None,
         told: Callable[[Carried], None] = lambda _carried: None,
     ) -> None:
         """``every``: milliseconds between two looks at the images.  Without ``starts``
-        only runs that are under way are seen to.  ``fit`` is asked before a run begins: why
-        none of the set can, or nothing."""
+        only runs that are under way are seen to.  ``fit`` is asked before a run begins,
+        ``refresh`` awaited before the images are listed."""
         self._host = host
         self._journal = journal
         self._lookout = lookout
@@ -66,6 +72,7 @@ class Keeper:
         self._every = every
         self.starts = starts
         self._fit = fit
+        self._refresh = refresh
         self._told = told
         self._agenda = Agenda()
         self._sight_at = clock()
@@ -112,6 +119,8 @@ class Keeper:
         changed = self._lookout.read() if self._stirred else self._lookout.changes()
         self._stirred = False
         if self.starts and self._sight_at <= now:
+            if self._refresh is not None:
+                await self._refresh()
             changed |= self._lookout.sight(now)
             self._sight_at = now + self._every
         for name in sorted(changed):
@@ -127,7 +136,8 @@ class Keeper:
         now = self._clock()
         facts = self._lookout.facts(name)
         decision = decide(facts, now)
-        if decision.act is Act.START and (unfit := await self._fit(name)):
+        if decision.version is not None and decision.act is Act.START:
+            unfit = await self._fit(name, decision.version)
             decision = decide(attrs.evolve(facts, unfit=unfit), now)
         self._agenda.enter(name, decision.until)
         if decision.act is Act.START:

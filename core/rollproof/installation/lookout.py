@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from rollproof.adapters.store import ImageStore
+from rollproof.catalog import Catalog
 from rollproof.denial import RunFacts
 from rollproof.document import loads
 from rollproof.errors import RollproofError, UnknownImage
@@ -22,6 +22,7 @@ from rollproof.journal import Declared, Journal
 from rollproof.journal.journal import RunRecord
 from rollproof.pickup import Publication
 from rollproof.policy import UpgradePolicy
+from rollproof.published import Published
 from rollproof.scheduler import Facts
 from rollproof.states import Cause, State
 
@@ -29,15 +30,6 @@ log = logging.getLogger("rollproof.schedule")
 
 Place = tuple[str, str]
 """Where versions are published: the name of an image, and a location."""
-
-
-@attrs.frozen
-class Published:
-    """A version that a source offers."""
-
-    version: ImageVersion
-    published_at: int
-    """Milliseconds since the Unix epoch."""
 
 
 Source = Callable[[ImageReference, str], tuple[Published, ...]]
@@ -49,19 +41,15 @@ def nowhere(_reference: ImageReference, _location: str) -> tuple[Published, ...]
     return ()
 
 
-def of_store(images: ImageStore) -> Source:
-    """The versions in a store; there is but one location."""
+def of_catalog(catalog: Catalog) -> Source:
+    """The versions that a catalog lists, as of its last look."""
 
-    def versions(reference: ImageReference, _location: str) -> tuple[Published, ...]:
+    def versions(reference: ImageReference, location: str) -> tuple[Published, ...]:
         try:
-            found = images.versions(reference.name)
+            listed = catalog.versions(reference, location)
         except UnknownImage:
             return ()
-        folder = images.root / reference.name
-        stamps = ((folder / str(each)).stat().st_mtime_ns for each in found)
-        return tuple(
-            Published(each, at // 1_000_000) for each, at in zip(found, stamps, strict=True)
-        )
+        return tuple(each for each in listed if each.is_candidate(location))
 
     return versions
 

@@ -9,17 +9,21 @@ One process serves a home.  What it has begun outlives it: the next one goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 import attrs
 
 from rollproof.adapters.local import LocalFleet
+from rollproof.errors import RollproofError
 from rollproof.host import EmbeddedHost, Home, status_of, wall_clock
 from rollproof.host.embedded import POLL
+from rollproof.images import ImageVersion
+from rollproof.installation.checking import Checking
+from rollproof.installation.images import Images
 from rollproof.installation.interrupts import interrupts
 from rollproof.installation.keeper import Carried, Keeper
-from rollproof.installation.lookout import Lookout, Source
+from rollproof.installation.lookout import Lookout, of_catalog
 from rollproof.installation.sets import Sets
 from rollproof.installation.together import until_one_ends
 from rollproof.journal import Journal, Turned
@@ -56,17 +60,18 @@ class Serving:
         home: Home,
         journal: Journal,
         sets: Sets,
-        source: Source,
+        images: Images,
+        checking: Checking,
         *,
-        fit: Callable[[str], Awaitable[str]],
         every: int,
         told: Callable[[Notice], None],
     ) -> None:
-        """``fit`` says why no run of a set can begin, or nothing; ``every``: milliseconds
-        between two looks at the images."""
+        """``every``: milliseconds between two looks at the images."""
         self._home = home
         self._journal = journal
         self._sets = sets
+        self._images = images
+        self._checking = checking
         self._told = told
         self._fleets: dict[str, LocalFleet] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -77,10 +82,11 @@ class Serving:
         self._keeper = Keeper(
             self._host,
             journal,
-            Lookout(journal, source),
+            Lookout(journal, of_catalog(images.catalog)),
             clock=wall_clock,
             every=every,
-            fit=fit,
+            fit=self._fit,
+            refresh=self._refresh,
             told=self._carried,
         )
 
@@ -122,6 +128,22 @@ class Serving:
     def _interrupt(self, number: int) -> None:
         self._interrupted = number
         self._host.stop()
+
+    # -- what the keeper asks; sources may be far away
+
+    async def _refresh(self) -> None:
+        await asyncio.to_thread(self._images.catalog.refresh, wall_clock())
+
+    async def _fit(self, name: str, version: ImageVersion) -> str:
+        """Why no run can begin; its content is fetched, where it has to be."""
+        if words := await self._checking.hindrance(name):
+            return words
+        reference = self._sets.get(name).scale_set.image_reference
+        try:
+            await asyncio.to_thread(self._images.obtain, reference, version)
+        except (RollproofError, OSError) as error:
+            return f"{version} cannot be fetched: {error}"
+        return ""
 
     # -- what the host asks and tells
 

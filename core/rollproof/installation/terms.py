@@ -5,24 +5,23 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from rollproof.adapters.store import ImageStore
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
+from rollproof.installation.images import Images
 
 
-def target_of(scale_set: ScaleSet, images: ImageStore, to: str | None) -> ImageVersion:
-    """The version a run goes to: as asked, as pinned, or the latest published (R3.2).
+def target_of(scale_set: ScaleSet, images: Images, to: str | None) -> ImageVersion:
+    """The version a run goes to: as asked, as pinned, or the latest for the location of
+    the set (R3.2), spelled as it was published.
 
-    Raises UnknownImage, UnknownImageVersion, or InvalidFields for what spells no version.
+    Raises UnknownImage, UnknownImageVersion, NoVersionForLocation, SourceUnavailable, or
+    InvalidFields for what spells no version.
     """
-    reference = scale_set.image_reference
-    if to is not None:
-        wanted = ImageVersion.parse(to)
-    else:
-        wanted = reference.exact or images.latest(reference.name)
-    images.path(reference.name, wanted)
-    published = images.versions(reference.name)
-    return published[published.index(wanted)]  # spelled as it was published
+    reference, location = scale_set.image_reference, scale_set.location
+    wanted = reference.exact if to is None else ImageVersion.parse(to)
+    if wanted is None:
+        return images.catalog.latest(reference, location).version
+    return images.catalog.version(reference, wanted, location).version
 
 
 def name_of_run(scale_set: str, number: int) -> str:

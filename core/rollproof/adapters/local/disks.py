@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import asdict, frozen
 
-from rollproof.adapters.files import point, pointed, read_end, read_json, write_json
+from rollproof.adapters.files import is_regular, point, pointed, read_end, read_json, write_json
 from rollproof.adapters.local.layout import Home
 from rollproof.durations import format_duration
 
@@ -123,7 +123,7 @@ def _bury(home: Home, disk: Path) -> None:
         fresh = home.past / f"{_FRESH}{disk.name}"
         fresh.mkdir(parents=True, exist_ok=True)
         for mark in disk.glob(MARKS):
-            if mark.is_file():
+            if is_regular(mark):
                 (fresh / mark.name).write_bytes(read_end(mark, LARGEST_MARK))
         fresh.rename(grave)
     graves = sorted(home.past.glob("os-*"), key=lambda path: path.stat().st_mtime)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rollproof.adapters import probe
 from rollproof.adapters.diagnosis import diagnose
 from rollproof.adapters.facts import expiry
 from rollproof.adapters.local import logs, memory
@@ -58,7 +59,7 @@ class LocalFleet(LocalSet):
         except (UnknownScaleSet, OSError, ValueError) as error:
             raise OutcomeUnknown(instance or "", str(error)) from error
         wanted = [member for member in members if instance in (None, member.id)]
-        return await at_once(self._observe, wanted)
+        return await at_once(self._observe, wanted, probe.AT_ONCE)
 
     async def replace(self, key: str, instance: str, version: ImageVersion) -> None:
         """Give the instance a new OS disk, start its server, provision it.

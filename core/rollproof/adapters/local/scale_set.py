@@ -93,7 +93,6 @@ class LocalSet:
             progress(member.id)
 
         await at_once(bring_up, full.members)
-        await self.sweep()
 
     async def add_instance(self, version: ImageVersion | None = None) -> str:
         """Add one instance, on the latest version by default; its id (S11)."""
@@ -183,13 +182,15 @@ class LocalSet:
         return await loop.run_in_executor(self._threads, call, *arguments)
 
 
-async def at_once(call: Callable[[_S], Awaitable[_T]], items: Iterable[_S]) -> list[_T]:
-    """Call it with each of the items, AT_ONCE at a time; then raise the first error, if any.
+async def at_once(
+    call: Callable[[_S], Awaitable[_T]], items: Iterable[_S], most: int = AT_ONCE
+) -> list[_T]:
+    """Call it with each of the items, so many at a time; then raise the first error, if any.
 
     A call is made when its turn has come: one that was made and then given up, because
     we were cancelled, would never be awaited.
     """
-    admitted = asyncio.Semaphore(AT_ONCE)
+    admitted = asyncio.Semaphore(most)
 
     async def one(item: _S) -> _T:
         async with admitted:
