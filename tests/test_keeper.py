@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rollproof.catalog import Catalog, Look
 from rollproof.charter import Charter, StartedBy, draw_up
 from rollproof.document import dumps
 from rollproof.errors import JournalUnwritable
+from rollproof.events import Cancel
 from rollproof.fleet import ScaleSet
 from rollproof.host import EmbeddedHost
 from rollproof.images import ImageReference, ImageVersion
@@ -23,7 +24,7 @@ from rollproof.journal import Journal
 from rollproof.policy import AutomaticOSUpgradePolicy, UpgradePolicy
 from rollproof.published import Published
 from rollproof.scheduler import Act, Reason, decide
-from rollproof.states import Cause
+from rollproof.states import Cause, State
 from rollproof_checks.simulated import SimulatedFleet
 from rollproof_checks.virtual_time import VirtualClock, run
 from shared_host import fast_folder, instances
@@ -80,6 +81,20 @@ class World:
         return tuple(
             Published(version=ImageVersion.parse(text), published_at=0) for text in self.shelf
         )
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """While in here the host serves and the keeper keeps, listing images by the hour."""
+        keeper = self.new_keeper(every=3_600_000)
+        self.host._observers = (keeper.hears,)
+        work = [self.host.serve(forever=True), keeper.keep(float(LONG))]
+        tasks = [asyncio.ensure_future(each) for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def declare(self, declared: ScaleSet) -> None:
         self.journal.declare(declared.name, dumps(declared), "/", self.clock())
@@ -160,22 +175,15 @@ class TestKeeper:
             assert world.journal.under_way() == {"web": "web.1-hand"}
             world.journal.close()
 
-    def test_wakes_for_the_next_moment_and_for_what_its_host_tells(self, world: World) -> None:
-        """A version that comes later, and an end: nobody looks by the clock."""
+    def test_wakes_for_the_next_moment_of_a_look(self, world: World) -> None:
+        """R3.4: a version that comes later; nobody looks into the journal by the clock."""
         world.declare(scale_set(pick_up_at_most=timedelta(minutes=5)))
 
         async def main() -> None:
-            keeper = world.new_keeper(every=3_600_000)
-            world.host._observers = (keeper.hears,)
-            serving = asyncio.ensure_future(world.host.serve(forever=True))
-            keeping = asyncio.ensure_future(keeper.keep(float(LONG)))
-            await asyncio.sleep(1800)
-            world.shelf.append("1.2.0")
-            await asyncio.sleep(7200)
-            for task in (serving, keeping):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            async with world.kept():
+                await asyncio.sleep(1800)
+                world.shelf.append("1.2.0")
+                await asyncio.sleep(7200)
 
         world.lives(main())
         records = world.journal.history("web")
@@ -183,6 +191,24 @@ class TestKeeper:
         assert {each.version for each in world.fleet.instances().values()} == {"1.2.0"}
         later = records[0].opened_at - records[1].opened_at
         assert 3_600_000 <= later <= 3_600_000 + 301_000
+
+    def test_wakes_for_the_end_of_a_run(self, world: World) -> None:
+        """S12: one that was cancelled is begun again after a delay, and no later."""
+        minutes = timedelta(minutes=5)
+        world.declare(scale_set(pick_up_at_least=minutes, pick_up_at_most=minutes))
+
+        async def main() -> None:
+            async with world.kept():
+                await asyncio.sleep(1)
+                await world.host.post(world.journal.under_way()["web"], Cancel(0), "cancel")
+                await asyncio.sleep(1800)
+
+        world.lives(main())
+        again, cancelled = world.journal.history("web")
+        assert Cause(cancelled.counts.stop) is Cause.USER
+        assert again.state is State.COMPLETED
+        assert cancelled.closed_at is not None
+        assert again.opened_at == cancelled.closed_at + 300_000
 
 
 class TestLookout:

@@ -127,6 +127,15 @@ class TestStart:
         assert decision.act is Act.START
         assert decision.version == version("1.4.0")
 
+    def test_a_lower_version_that_comes_later_is_not_waited_for(self) -> None:
+        both = (published("1.1.0"), published("1.0.5", MIDNIGHT + HOUR))
+        reached = facts(publications=both, runs=(done(target=version("1.1.0")),))
+        assert told(decide(reached, MIDNIGHT + HOUR)) == (
+            Act.NOTHING,
+            Reason.UP_TO_DATE,
+            None,
+        )
+
     @pytest.mark.parametrize(
         ("known", "reason"),
         [

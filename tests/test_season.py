@@ -48,7 +48,7 @@ class TestSeason:
 
     @pytest.mark.slow
     def test_a_year_of_two_hundred_sets(self) -> None:
-        """About half a minute of processor time."""
+        """A minute or so of processor time, the audit included."""
         with fast_folder() as folder:
             season, figures = lived(folder, sets=200, days=365, seed=1)
             assert figures.by_platform > 2_000

@@ -228,6 +228,18 @@ class TestOnce:
             here.approve("web")
 
 
+class Disabling(Quiet):
+    """Switches automatic upgrades off at the first success."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+
+    def hears(self, happening: Happening) -> None:
+        if "succeed" in happening.rows and happening.after.counts.upgraded_healthy == 1:
+            with Installation(self.ground.home) as other:
+                other.disable("web")
+
+
 class TestGates:
     def test_a_set_without_a_fleet_is_not_begun(
         self, ground: Ground, here: Installation
@@ -263,6 +275,14 @@ class TestGates:
         assert told.kinds == ["serving", "start", "stop", "ended", "stopping"]
         assert status(here).cause is Cause.USER
         assert here.due("web")[0].reason is Reason.OUTSIDE_WINDOW
+
+    def test_who_hosts_keeps_the_gates(self, ground: Ground, here: Installation) -> None:
+        """R2.1: `run` goes on with what `serve` began, and hears of the opt-out."""
+        settled(here, ground, pause="PT1S")
+        assert here.serve(told=Told(until("start"))) == signal.SIGTERM
+        assert here.run("web", audience=Disabling(ground)).status.cause is Cause.OPTED_OUT
+        assert status(here).started_by is StartedBy.PLATFORM
+        assert status(here).progress.pending > 0
 
     def test_stop_all(self, ground: Ground, here: Installation) -> None:
         """N6: no run begins, and those under way wait; a cancel is heard all the same."""

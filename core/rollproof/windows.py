@@ -28,7 +28,8 @@ from rollproof.maintenance import AtEnd, Freeze, MaintenanceWindow, Weekday
 from rollproof.moments import from_ms, instant, resolve, span_ms, zone_of
 
 _WEEK: Final = 8
-"""Days in which every window begins at least once; a jump may move one by a day."""
+"""Days in which every window begins at least once, and the longest ends; a jump may move
+one by a day."""
 _DAYS: Final = tuple(Weekday)
 
 
@@ -104,8 +105,7 @@ def _occurrences(window: MaintenanceWindow, now: int) -> Iterator[_Occurrence]:
     days = window.days or _DAYS
     clock = time.fromisoformat(window.begins)
     today = from_ms(now, zone).date()
-    back = window.duration.days + 1 + _WEEK
-    for offset in range(-back, _WEEK + 1):
+    for offset in range(-_WEEK, _WEEK + 1):
         day = today + timedelta(days=offset)
         if _DAYS[day.weekday()] in days:
             begins = resolve(datetime.combine(day, clock), zone)
