@@ -39,6 +39,7 @@ STATUS_KEYS = {
     *("shut", "deferred", "undoes"),
     *("started_by", "target", "started_at", "last_action_at", "ended_at", "batches"),
     *("progress", "rollback_info", "error", "target_image", "last_action", "pruned_at"),
+    *("shut", "deferred", "undoes"),
 }
 
 

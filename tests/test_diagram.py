@@ -79,7 +79,7 @@ class TestPage:
     @pytest.mark.parametrize(
         ("name", "cells"),
         [
-            ("start", "Idle | Prechecking | "),
+            ("start", "Idle | Prechecking | sets deferred"),
             ("pause", "*active* |  | sets held"),
             ("claim_unhealthy", "RollingForward |  | pending_unhealthy → replacing; sets room"),
             ("succeed", "RollingForward, WaitingHealth |  | awaiting → upgraded_healthy"),

@@ -56,7 +56,7 @@ class TestRows:
     def test_on_any_counts(
         self, counts: Counts[int], limits: Limits[int], state: State
     ) -> None:
-        counts = counts._replace(stop=counts.stop % 7, view=counts.view % 3)
+        counts = counts._replace(stop=counts.stop % 7, view=counts.view % 4)
         for row in TABLE:
             told = prospect(row, state, counts, limits)
             assert told.open == (state in row.sources and bool(row.enabled(counts, limits)))

@@ -58,14 +58,15 @@ class TestLawfulAdapters:
 
     def test_in_memory(self) -> None:
         """R1.2, R4.3, S9, S11, S13, N2: the example of docs/fuzz.md."""
-        found = MemoryContract.fuzz(QUICK)
+        found = MemoryContract.fuzz(settings(QUICK, max_examples=60, derandomize=True))
         assert [each.law for each in found] == list(Law)
         assert all(each.times and not each.lacking for each in found)
         assert not any(each.blind for each in found)
 
     def test_the_simulated_fleet(self) -> None:
         """The fleet that hosts are fuzzed with keeps the contract itself."""
-        found = {each.law: each for each in SimulatedContract.fuzz(QUICK)}
+        thorough = settings(QUICK, max_examples=60, derandomize=True)
+        found = {each.law: each for each in SimulatedContract.fuzz(thorough)}
         assert found[Law.DATA].lacking == "data"
         assert all(each.times for law, each in found.items() if law is not Law.DATA)
 

@@ -19,7 +19,7 @@ from rollproof.table import ROWS, TABLE, Row
 from rollproof.traced import Number, conjuncts, traced, truth
 from test_traced import COUNTS, LIMITS
 
-POINT = traced(EMPTY, Limits(20, 20, 20, 1, 0, 0))
+POINT = traced(EMPTY, Limits(20, 20, 20, 1, 0, 0, 0))
 
 
 def parts(row: Row, point: tuple[Counts[Any], Limits[Any]] = POINT) -> list[Any]:
@@ -55,7 +55,7 @@ def test_what_fails_is_said_in_words(counts: Counts[int], limits: Limits[int]) -
 
 
 def _legal(counts: Counts[int]) -> Counts[int]:
-    return counts._replace(stop=counts.stop % 7, view=counts.view % 3)
+    return counts._replace(stop=counts.stop % 7, view=counts.view % 4)
 
 
 def test_every_phase_has_words() -> None:
@@ -65,7 +65,7 @@ def test_every_phase_has_words() -> None:
 def test_numbers_bear_their_names() -> None:
     """N5: the comparison itself, with names and with numbers."""
     counts = EMPTY._replace(pending_healthy=9, pending_unhealthy=3)
-    point = traced(counts, Limits(20, 20, 20, 1, 0, 0))
+    point = traced(counts, Limits(20, 20, 20, 1, 0, 0, 0))
     told = {spelled(part): numbered(part) for part in parts(ROWS["begin_unhealthy"], point)}
     assert told["(unhealthy * 100) <= (whole * max_unhealthy)"] == "300 <= 240"
     assert told["(gated == 0) or (pending == 0)"] == "(0 == 0) or (12 == 0)"

@@ -21,7 +21,7 @@ LIMITS = st.builds(
     st.integers(5, 100),
     st.integers(5, 100),
     st.integers(0, 100),
-    *(st.integers(0, 1) for _ in range(3)),
+    *(st.integers(0, 1) for _ in range(4)),
 )
 SUMS: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b,

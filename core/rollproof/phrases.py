@@ -38,6 +38,7 @@ from rollproof.table import (
     fleet_breached,
     full_batch,
     headroom,
+    may_give_back,
     must_restore_on_breach,
     must_roll_back,
     one_to_spare,
@@ -96,6 +97,8 @@ def _stopped(c: Counts[int], _p: Limits[int]) -> str:
 def _not_fresh(c: Counts[int], _p: Limits[int]) -> str:
     if c.view == View.ASKED:
         return "the fleet is being looked at, and its answer is not there yet (R4.1)"
+    if c.view == View.RESTING:
+        return "nothing is left but what is withheld until it is approved (R4.11)"
     return "the fleet has not been looked at since the last batch or pause (R4.1)"
 
 
@@ -186,6 +189,8 @@ def _phrases() -> Iterator[Phrase]:
         _constantly("no pause between batches lasts"),
         "the end of a batch, where the policy sets a pause",
     )
+    yield from _window_phrases()
+    yield from _approval_phrases()
     yield Phrase(
         lambda c, _p: c.forced == 0,
         _constantly("a forced cancel waits for nothing (S8)"),
@@ -202,6 +207,42 @@ def _phrases() -> Iterator[Phrase]:
     yield from _phase_phrases()
 
 
+def _window_phrases() -> Iterator[Phrase]:
+    yield Phrase(
+        lambda c, _p: any_of(c.shut == 0, pending(c) == 0),
+        _constantly("the maintenance window is closed (N10)"),
+        "the next opening of the window",
+    )
+    yield Phrase(
+        lambda c, _p: c.shut == 0,
+        _constantly("the maintenance window is closed already"),
+        "the next opening of the window",
+    )
+    yield Phrase(
+        lambda c, _p: c.shut == 1,
+        _constantly("no maintenance window is closed"),
+        "the end of the window, where the policy sets one",
+    )
+
+
+def _approval_phrases() -> Iterator[Phrase]:
+    yield Phrase(
+        lambda c, _p: c.deferred == 1,
+        _constantly("nothing waits for an approval"),
+        "nothing: a deferral is set before a run begins (R4.11)",
+    )
+    yield Phrase(
+        lambda c, _p: c.deferred == 0,
+        _constantly("upgrades are withheld until they are approved (R4.11)"),
+        "`rollproof approve`, or the latest time for it",
+    )
+    yield Phrase(
+        lambda c, _p: skipped(c) > 0,
+        _constantly("no instance is left alone or withheld"),
+        "an instance whose upgrade is withheld",
+    )
+
+
 def _view_phrases() -> Iterator[Phrase]:
     yield Phrase(
         lambda c, _p: c.view == View.FRESH, _not_fresh, "the answer of the fleet to a look"
@@ -215,6 +256,16 @@ def _view_phrases() -> Iterator[Phrase]:
         lambda c, _p: c.view == View.STALE,
         _constantly("the fleet has been asked how it is"),
         "the end of a batch, a pause or a hold",
+    )
+    yield Phrase(
+        lambda c, _p: c.view != View.STALE,
+        _constantly("the fleet has not been asked how it is"),
+        "a look at the fleet, which begins once the gates are open",
+    )
+    yield Phrase(
+        lambda c, _p: c.view == View.RESTING,
+        _constantly("the run does not rest until something is approved"),
+        "a look that finds nothing but what is withheld (R4.11)",
     )
 
 
@@ -278,9 +329,14 @@ def _batch_phrases() -> Iterator[Phrase]:
         lambda c, _p: failed(c) > 0, _of(_counted(failed), "failed"), "an upgrade that fails"
     )
     yield Phrase(
-        lambda c, _p: any_of(failed(c) == 0, c.forced == 1),
+        lambda c, p: any_of(failed(c) == 0, negate(may_give_back(c, p))),
         _of(_counted(failed), "still to be given the previous disk (R4.3)"),
         "the end of the restores",
+    )
+    yield Phrase(
+        lambda c, _p: c.stop != Cause.CREDENTIALS,
+        _constantly("a credential expired: failed instances are left as they are (R4.10)"),
+        "the next run, with a credential that is good",
     )
     yield Phrase(
         lambda c, _p: c.room > 0,
@@ -311,7 +367,7 @@ def _phase_phrases() -> Iterator[Phrase]:
         )
 
 
-_POINT: Final = traced(EMPTY, Limits(0, 0, 0, 0, 0, 0))
+_POINT: Final = traced(EMPTY, Limits(0, 0, 0, 0, 0, 0, 0))
 """Any point will do: expressions do not depend on the values."""
 
 PHRASES: Final[dict[Tree, Phrase]] = {

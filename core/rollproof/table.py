@@ -172,8 +172,12 @@ def going(c: Counts[Any], _p: Limits[Any]) -> Any:
 def open_gates(c: Counts[Any], _p: Limits[Any]) -> Any:
     """Nothing bids the run wait (S7).  Pause and window keep batches waiting: where nothing
     is pending there is nothing to wait for (R4.5, N10)."""
-    timely = any_of(all_of(c.gated == 0, c.shut == 0), pending(c) == 0)
-    return all_of(c.stop == Cause.NONE, c.held == 0, timely)
+    return all_of(
+        c.stop == Cause.NONE,
+        c.held == 0,
+        any_of(c.gated == 0, pending(c) == 0),
+        any_of(c.shut == 0, pending(c) == 0),
+    )
 
 
 def deciding(c: Counts[Any], p: Limits[Any]) -> Any:

@@ -44,8 +44,8 @@ def verification_text(found: Verification) -> str:
             lines.append(HEADS[layer])
         width = max((len(check.name) for check in found.of(layer)), default=0)
         for check in found.of(layer):
-            row = f"  {check.verdict:<8}  {check.name:<{width}}  {check.scale:<22}"
-            lines.append(f"{row}  {ids.get(check.name, '')}".rstrip())
+            row = f"  {check.verdict:<8}  {check.name:<{width}}  {check.scale:<22}  "
+            lines += _beside(row, ids.get(check.name, ""), len(row)) or [row.rstrip()]
     for check in found.failures:
         lines += ["", f"{check.verdict}: {check.layer} {check.name}", check.failure]
     if found.untested:
