@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from rollproof.charter import Charter, StartedBy, draw_up
+from rollproof.charter import Charter, Deferral, StartedBy, draw_up
 from rollproof.fleet import ScaleSet
 from rollproof.health import HttpProbe
 from rollproof.images import ImageReference, ImageVersion
 from rollproof.policy import (
     AutomaticOSUpgradePolicy,
+    DeferralDefault,
+    DeferralPolicy,
+    DeferralScope,
     RollingUpgradePolicy,
     Timeouts,
     UpgradePolicy,
@@ -111,3 +114,44 @@ class TestPolicy:
         """R5.2."""
         probe = health and HttpProbe(port=80, interval=timedelta(seconds=health))
         assert charter(health=probe or None).look == look
+
+
+class TestDeferral:
+    """R4.11: a run of the platform may have to be approved."""
+
+    @staticmethod
+    def deferring(**terms: object) -> UpgradePolicy:
+        deferral = DeferralPolicy(**terms)  # type: ignore[arg-type]  # the test says what it says
+        return UpgradePolicy(
+            automatic_os_upgrade_policy=AutomaticOSUpgradePolicy(
+                os_rolling_upgrade_deferral=True, deferral=deferral
+            )
+        )
+
+    @pytest.mark.parametrize(
+        ("scope", "deferral"),
+        [
+            (DeferralScope.SCALE_SET, Deferral.SET),
+            (DeferralScope.INSTANCE, Deferral.INSTANCE),
+        ],
+    )
+    def test_per_set_or_per_instance(self, scope: DeferralScope, deferral: Deferral) -> None:
+        c = charter(self.deferring(scope=scope))
+        assert (c.deferral, c.limits.deferral) == (deferral, 1)
+
+    @pytest.mark.parametrize(
+        ("action", "approves"), [(DeferralDefault.APPROVE, True), (DeferralDefault.SKIP, False)]
+    )
+    def test_latest_time_and_default_action(
+        self, action: DeferralDefault, approves: bool
+    ) -> None:
+        terms = self.deferring(latest=timedelta(hours=2), default_action=action)
+        c = charter(terms)
+        assert (c.approval_wait, c.lapse_approves) == (7_200_000, approves)
+
+    def test_whoever_starts_it_by_hand_has_approved_it(self) -> None:
+        c = charter(self.deferring(), by=StartedBy.USER)
+        assert (c.deferral, c.limits.deferral) == (Deferral.NONE, 0)
+
+    def test_not_unless_the_model_says_so(self) -> None:
+        assert charter().deferral is Deferral.NONE

@@ -36,6 +36,7 @@ from rollproof.step import step
 DOCS = Path(__file__).parents[1] / "docs" / "command-line.md"
 STATUS_KEYS = {
     *("run", "scale_set", "state", "running_status", "cause", "cause_text", "held"),
+    *("shut", "deferred", "undoes"),
     *("started_by", "target", "started_at", "last_action_at", "ended_at", "batches"),
     *("progress", "rollback_info", "error", "target_image", "last_action", "pruned_at"),
     *("shut", "deferred", "undoes"),

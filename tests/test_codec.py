@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rollproof.charter import Charter, Deferral, StartedBy
 from rollproof.commands import Command, Verb
-from rollproof.counts import Counts, Limits
+from rollproof.counts import EMPTY, Counts, Limits
 from rollproof.events import (
     Approve,
     Cancel,
@@ -211,3 +211,15 @@ class TestNotOurs:
             return
         assert getattr(attrs.fields(type(event)), gone).default is not attrs.NOTHING
         assert type(read) is type(event)
+
+
+def test_what_was_added_later_is_left_out_at_its_default() -> None:
+    """Digests begin with the charter as it is spelled: those of before must not change."""
+    terms = Charter(
+        run="r", scale_set="s", target="1.0.0", limits=Limits(20, 20, 20, 0, 0, 0, deferral=0)
+    )
+    assert '"deferral"' not in codec.charter_text(terms)
+    deferring = attrs.evolve(terms, limits=terms.limits._replace(deferral=1))
+    assert '"deferral":1' in codec.charter_text(deferring)
+    assert '"shut"' not in codec.counts_text(EMPTY)
+    assert '"shut":1' in codec.counts_text(EMPTY._replace(shut=1))

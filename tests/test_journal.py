@@ -30,6 +30,7 @@ from rollproof.errors import (
 from rollproof.events import Cancel, Event, Pause, Resume, Start, Surveyed
 from rollproof.fleet import Instance
 from rollproof.journal import Journal, Replay, Turned, file
+from rollproof.journal.journal import genesis
 from rollproof.run import Run, new_run
 from rollproof.states import State
 from rollproof.step import trace
@@ -38,6 +39,9 @@ from rollproof_checks.crashes import Installation, Reaper
 from rollproof_checks.simulated import SimulatedFleet
 from rollproof_checks.virtual_time import VirtualClock
 from shared_host import charter, fast_folder, instances
+
+FIRST = Path(__file__).parent / "journal_v1.sql"
+"""What `sqlite3 .dump` says of a journal in the first format."""
 
 
 @pytest.fixture
@@ -259,6 +263,46 @@ def test_declarations_replace_each_other(journal: Journal) -> None:
     ]
 
 
+class TestSchedule:
+    """What the schedule goes by (R3.4, S12, N6)."""
+
+    def test_the_same_document_is_no_change_of_the_model(self, journal: Journal) -> None:
+        for at, document in ((1, "one"), (2, "one"), (3, "two"), (4, "one")):
+            journal.declare("web", document, "/", at)
+            (declared,) = journal.declared()
+            assert declared.applied_at == at
+            assert declared.configured_at == {1: 1, 2: 1, 3: 3, 4: 4}[at]
+
+    def test_stop_all_keeps_its_first_time(self, journal: Journal) -> None:
+        assert journal.stopped_since() is None
+        for at in (5, 9):
+            journal.stop_all(at)
+            assert journal.stopped_since() == 5
+        journal.stop_all(None)
+        assert journal.stopped_since() is None
+
+    def test_the_last_retry_of_each_set(self, journal: Journal) -> None:
+        for name, at in (("web", 5), ("db", 6), ("web", 7)):
+            journal.retry(name, at)
+        assert journal.retries() == {"web": 7, "db": 6}
+
+    def test_a_version_is_seen_for_the_first_time_once(self, journal: Journal) -> None:
+        journal.sight("web-os", "local", ["1.0.0"], 5)
+        journal.sight("web-os", "local", ["1.1.0", "1.0.0"], 6)
+        journal.sight("web-os", "elsewhere", ["1.0.0"], 7)
+        assert journal.first_seen("web-os", "local") == {"1.0.0": 5, "1.1.0": 6}
+        assert journal.first_seen("web-os", "elsewhere") == {"1.0.0": 7}
+        assert journal.first_seen("db-os", "local") == {}
+
+    def test_runs_of_a_set(self, journal: Journal) -> None:
+        assert journal.run_count("web") == 0
+        journal.record(begun(journal))
+        journal.open_run(charter("r2", "db"), 9)
+        assert (journal.run_count("web"), journal.run_count("db")) == (1, 1)
+        assert journal.under_way() == {"web": "r1", "db": "r2"}
+        assert [each.charter.run for each in journal.history("web", since=6)] == ["r1"]
+
+
 class TestMigration:
     """A journal is brought to the present format whole, or not at all."""
 
@@ -312,6 +356,30 @@ class TestMigration:
         for _ in range(2):
             with Journal(path) as journal:
                 assert journal.run("r1").why == "migrated"
+
+    def test_from_the_first_format(self, path: Path) -> None:
+        """A journal that the first rollproof wrote: two runs, of which one has ended.  Its
+        digests hold, and what was declared then was configured when it was last applied."""
+        connection = sqlite3.connect(path)
+        connection.executescript(FIRST.read_text("utf-8"))
+        connection.execute(f"PRAGMA application_id = {file.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.close()
+        with Journal(path) as journal:
+            (declared,) = journal.declared()
+            assert declared.configured_at == declared.applied_at > 0
+            assert journal.stopped_since() is None
+            assert journal.retries() == journal.first_seen("web-os", "local") == {}
+            digest = genesis(journal.run("web.1").charter)
+            for recorded in journal.events("web.1"):
+                digest = recorded.digest_after(digest, "web.1")
+                assert recorded.digest == digest
+            assert recorded.state is State.COMPLETED
+            begun = Replay(journal, "web.2")
+            begun.catch_up()
+            assert begun.run.state is State.IDLE
+            assert journal.under_way() == {"web": "web.2"}
+        assert int.from_bytes(path.read_bytes()[60:64], "big") == file.VERSION
 
     def test_one_that_fails_changes_nothing(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
@@ -663,7 +731,7 @@ class TestPrune:
         assert journal.run("r1").pruned_at is None
 
     def test_the_file_shrinks(self, journal: Journal, path: Path) -> None:
-        self.end(journal, "r1", more=400)
+        self.end(journal, "r1", more=800)
         self.end(journal, "r2")
         journal.shrink()
         before = path.stat().st_size

@@ -58,6 +58,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(_JumpingSelector(clock))
         self._clock = clock
+        # asyncio's own nanosecond is less than a step of the float after half a year: a
+        # timer that is due now would never be taken.
+        self._clock_resolution = 1e-6
         self.failures: list[Mapping[str, Any]] = []
         """What asyncio would have logged: exceptions that nobody looked at."""
         self.set_exception_handler(lambda _, context: self.failures.append(context))

@@ -11,6 +11,7 @@ from rollproof.commands import Verb
 from rollproof.counts import Limits
 from rollproof.fleet import Instance, ScaleSet
 from rollproof.images import ImageVersion
+from rollproof.policy import DeferralDefault, DeferralScope
 from rollproof.undo import Undo
 
 
@@ -107,9 +108,12 @@ def draw_up(
     automatic = scale_set.upgrade_policy.automatic_os_upgrade_policy
     timeouts = scale_set.timeouts
     pause = _ms(policy.pause_time_between_batches)
+    by_hand = started_by is StartedBy.USER
     if rollback is None:
-        by_hand = started_by is StartedBy.USER
         rollback = not by_hand and not automatic.disable_automatic_rollback
+    # Whoever starts a run by hand has approved it.
+    deferred = automatic.os_rolling_upgrade_deferral and not by_hand
+    deferral = _SCOPES[automatic.deferral.scope] if deferred else Deferral.NONE
     return Charter(
         run=run,
         scale_set=scale_set.name,
@@ -122,6 +126,7 @@ def draw_up(
             rollback=int(rollback),
             restore_on_breach=int(policy.rollback_failed_instances_on_policy_breach),
             paced=int(pause > 0),
+            deferral=int(deferred),
         ),
         cross_zone=policy.enable_cross_zone_upgrade,
         one_domain=scale_set.service_fabric is not None,
@@ -133,7 +138,16 @@ def draw_up(
         restore_wait=_ms(timeouts.restore),
         survey_wait=_ms(timeouts.survey),
         look=5_000 if scale_set.health is None else _ms(scale_set.health.interval),
+        deferral=deferral,
+        approval_wait=_ms(automatic.deferral.latest),
+        lapse_approves=automatic.deferral.default_action is DeferralDefault.APPROVE,
     )
+
+
+_SCOPES = {
+    DeferralScope.SCALE_SET: Deferral.SET,
+    DeferralScope.INSTANCE: Deferral.INSTANCE,
+}
 
 
 def _ms(span: timedelta) -> int:

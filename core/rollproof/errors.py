@@ -18,6 +18,9 @@ RollproofError
  ├ Conflict                  right in itself, but not now
  │  ├ RunActive
  │  ├ NothingRunning
+ │  ├ NothingToRetry
+ │  ├ NothingToApprove
+ │  ├ AllStopped
  │  ├ NothingToUndo
  │  ├ HomeInUse
  │  ├ ImageVersionExists
@@ -383,6 +386,45 @@ class NothingRunning(Conflict):
 
     scale_set: str
     """The scale set."""
+
+
+@frozen
+class NothingToRetry(Conflict):
+    """No version of the set is denied, or waits to be picked up again (S12)."""
+
+    message = (
+        "nothing is held against the versions of scale set {e.scale_set!r}, so there is "
+        "nothing to retry (S12). `rollproof due {e.scale_set}` says what it waits for."
+    )
+
+    scale_set: str
+    """The scale set."""
+
+
+@frozen
+class NothingToApprove(Conflict):
+    """The run under way withholds nothing (R4.11)."""
+
+    message = (
+        "run {e.run!r} withholds no instance, so there is nothing to approve (R4.11). Look "
+        "at its status."
+    )
+
+    run: str
+    """The run under way."""
+
+
+@frozen
+class AllStopped(Conflict):
+    """The stop-all switch is on: no run begins (N6)."""
+
+    message = (
+        "all upgrades are stopped since {e.since}, so no run begins (N6). Turn the switch "
+        "off with `rollproof stop-all --off`, then repeat."
+    )
+
+    since: str
+    """When the switch was turned on, ISO 8601 in UTC."""
 
 
 @frozen

@@ -1,15 +1,19 @@
 """What users decide about upgrades: pace, thresholds, switches and deadlines."""
 
 import enum
+from collections.abc import Iterator
 from datetime import timedelta
 
 from attrs import field, frozen
 
-from rollproof.bounds import choice, duration, optional, switch, table, whole
-from rollproof.validation import Declared, declare
+from rollproof.bounds import choice, duration, optional, switch, table, tables, whole, written
+from rollproof.errors import Problem
+from rollproof.maintenance import Freeze, MaintenanceWindow
+from rollproof.validation import Declared, Rule, declare
 
 _NONE = timedelta(0)
 _DEADLINE = duration(more_than=_NONE, at_most=timedelta(days=1))
+_DELAY = duration(at_least=_NONE, at_most=timedelta(days=7))
 
 
 @frozen(kw_only=True)
@@ -68,6 +72,61 @@ class RollingUpgradePolicy(Declared):
     )
 
 
+class DeferralScope(enum.Enum):
+    """What an approval is given for."""
+
+    SCALE_SET = "ScaleSet"
+    """The run as a whole."""
+    INSTANCE = "Instance"
+    """Instances, one by one or several at once."""
+
+
+class DeferralDefault(enum.Enum):
+    """What becomes of a run that nobody has approved by the latest time."""
+
+    APPROVE = "Approve"
+    """It goes on as if approved."""
+    SKIP = "Skip"
+    """What is not approved is left alone."""
+
+
+@frozen(kw_only=True)
+class DeferralPolicy(Declared):
+    """How automatic runs wait for approval (R4.11)."""
+
+    scope: DeferralScope = field(
+        default=DeferralScope.SCALE_SET,
+        metadata=declare(choice(DeferralScope), "What an approval is given for.", "R4.11"),
+    )
+    latest: timedelta = field(
+        default=timedelta(days=7),
+        metadata=declare(
+            duration(more_than=_NONE, at_most=timedelta(days=365)),
+            "Longest wait for an approval, from the moment the run was due and began.",
+            "R4.11",
+        ),
+    )
+    default_action: DeferralDefault = field(
+        default=DeferralDefault.SKIP,
+        metadata=declare(
+            choice(DeferralDefault),
+            "What becomes then of what is not approved.",
+            "R4.11",
+        ),
+    )
+
+
+def _in_order(at_least: timedelta, at_most: timedelta) -> Iterator[Problem]:
+    if at_most < at_least:
+        yield Problem(
+            field="pick_up_at_most",
+            value=written(at_most),
+            bound=f"at least pick_up_at_least, {written(at_least)}",
+            requirement="R3.4",
+            fix="Raise it, or lower pick_up_at_least.",
+        )
+
+
 @frozen(kw_only=True)
 class AutomaticOSUpgradePolicy(Declared):
     """Whether new images are rolled out without an operator, and how."""
@@ -97,6 +156,48 @@ class AutomaticOSUpgradePolicy(Declared):
             "R4.7",
         ),
     )
+    first_run_within: timedelta = field(
+        default=timedelta(hours=3),
+        metadata=declare(
+            _DELAY, "Longest time from the set's configuration to its first run.", "R3.4"
+        ),
+    )
+    pick_up_at_least: timedelta = field(
+        default=timedelta(minutes=30),
+        metadata=declare(_DELAY, "Shortest time from a later publication to its run.", "R3.4"),
+    )
+    pick_up_at_most: timedelta = field(
+        default=timedelta(hours=1),
+        metadata=declare(_DELAY, "Longest time from a later publication to its run.", "R3.4"),
+    )
+    minimum_image_age: timedelta = field(
+        default=_NONE,
+        metadata=declare(
+            duration(at_least=_NONE, at_most=timedelta(days=365)),
+            "Age that an image version must have reached before a run goes to it.",
+            "N10",
+        ),
+    )
+    maintenance_windows: tuple[MaintenanceWindow, ...] = field(
+        default=(),
+        metadata=declare(
+            tables(MaintenanceWindow), "When runs may work; without any, always.", "N10"
+        ),
+    )
+    freezes: tuple[Freeze, ...] = field(
+        default=(),
+        metadata=declare(tables(Freeze), "When they must not, whatever the windows.", "N10"),
+    )
+    os_rolling_upgrade_deferral: bool = field(
+        default=False,
+        metadata=declare(switch(), "Whether a run waits for approval.", "R4.11"),
+    )
+    deferral: DeferralPolicy = field(
+        default=DeferralPolicy(),
+        metadata=declare(table(DeferralPolicy), "For whose, and for how long.", "R4.11"),
+    )
+
+    rules = (Rule(("pick_up_at_least", "pick_up_at_most"), _in_order),)
 
 
 class UpgradeMode(enum.Enum):

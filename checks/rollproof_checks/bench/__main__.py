@@ -1,4 +1,4 @@
-"""``python -m rollproof_checks.bench [step|run|roll|probe|all]``: print the figures."""
+"""``python -m rollproof_checks.bench [step|run|roll|probe|idle|all]``: print the figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import attrs
 
+from rollproof_checks.bench.idling import time_idling
 from rollproof_checks.bench.probing import time_probes
 from rollproof_checks.bench.rolling import time_roll
 from rollproof_checks.bench.stepping import time_run, time_step
@@ -23,7 +24,10 @@ def main() -> None:
     """Run the benchmarks, each in a process of its own."""
     parser = argparse.ArgumentParser(prog="rollproof_checks.bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="all", choices=("all", "step", "run", "roll", "probe")
+        "what",
+        nargs="?",
+        default="all",
+        choices=("all", "step", "run", "roll", "probe", "idle"),
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per figure")
     parser.add_argument("--repeat", type=int, default=3, help="take the best of (3)")
@@ -67,6 +71,14 @@ def main() -> None:
                 f"  {probes.slowest:.2f} s the slowest",
                 {"figure": "probe", "silent": silent, **attrs.asdict(probes)},
             )
+    if options.what in ("all", "idle"):
+        idle = _alone(time_idling, 10_000)
+        _say(
+            options.json,
+            f"idle  {idle.size:>9,} sets  {idle.share:>9.2f} % of a core"
+            f"  {idle.peak_mib:,.0f} MiB  {idle.begin:.1f} s to begin",
+            {"figure": "idle", **attrs.asdict(idle), "share": idle.share},
+        )
 
 
 def _alone(measure: Callable[[int], T], size: int) -> T:

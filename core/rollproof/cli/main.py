@@ -253,6 +253,101 @@ def observe(options: Options, once: bool) -> int:
     return observing.observe(options, once)
 
 
+# -- the schedule
+
+
+@cli.command()
+@common
+@click.option(
+    "--forever/--once",
+    default=True,
+    show_default=True,
+    help="Until a signal comes; or look once, and host what moves.",
+)
+@click.option(
+    "--every",
+    default="PT1M",
+    show_default=True,
+    metavar="DUR",
+    help="Time between two looks at the images.",
+)
+@click.pass_obj
+def serve(options: Options, forever: bool, every: str) -> int:
+    """Begin what is due, and host every run."""
+    from rollproof.cli import scheduling
+
+    return scheduling.serve(options, forever, every)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET", required=False)
+@click.pass_obj
+def due(options: Options, scale_set: str | None) -> int:
+    """Show what the schedule would do now, and why not more."""
+    from rollproof.cli import scheduling
+
+    return scheduling.due(options, scale_set)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def enable(options: Options, scale_set: str) -> int:
+    """Switch automatic upgrades of SET on."""
+    from rollproof.cli import scheduling
+
+    return scheduling.switch(options, scale_set, on=True)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def disable(options: Options, scale_set: str) -> int:
+    """Switch them off; a run of the platform ends as if cancelled."""
+    from rollproof.cli import scheduling
+
+    return scheduling.switch(options, scale_set, on=False)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.option(
+    "--instance", "instances", multiple=True, metavar="ID", help="This one only; repeatable."
+)
+@click.pass_obj
+def approve(options: Options, scale_set: str, instances: tuple[str, ...]) -> int:
+    """Let the run under way upgrade what it withholds."""
+    from rollproof.cli import scheduling
+
+    return scheduling.approve(options, scale_set, instances)
+
+
+@cli.command("stop-all")
+@common
+@click.option("--off", is_flag=True, help="Let upgrades go on.")
+@click.pass_obj
+def stop_all(options: Options, off: bool) -> int:
+    """Let no run begin, and none under way begin a batch."""
+    from rollproof.cli import scheduling
+
+    return scheduling.stop_all(options, off)
+
+
+@cli.command()
+@common
+@click.argument("scale_set", metavar="SET")
+@click.pass_obj
+def retry(options: Options, scale_set: str) -> int:
+    """Let the schedule go again to a version that a threshold denied."""
+    from rollproof.cli import scheduling
+
+    return scheduling.retry(options, scale_set)
+
+
 # -- evidence
 
 

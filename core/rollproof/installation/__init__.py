@@ -16,7 +16,8 @@ come from), `terms` (which version, what a run is called), `sets` (what was appl
 `fleets` (made and seen), `runs` (opened and found again), `following` (a run as its
 journal tells it), `reasons` (of failures), `timeline` (of an instance), `explaining` (what
 holds it back), `observing` (telling others, if they are to be told), `hosting` (keeping a
-run alive), `installation` (the whole).
+run alive), `lookout` (what the schedule goes by), `keeper` (who carries it out), `serving`
+(both on a host), `scheduling` (its verbs), `installation` (the whole).
 """
 
 from rollproof.adapters.sources import ImageSource
@@ -28,6 +29,7 @@ from rollproof.installation.hosting import Ended
 from rollproof.installation.installation import Installation
 from rollproof.installation.reasons import Failure, Reasons
 from rollproof.installation.runs import Pruned
+from rollproof.installation.serving import Notice
 from rollproof.installation.timeline import Timeline
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "ImageSource",
     "Installation",
     "LocalSetView",
+    "Notice",
     "Pruned",
     "Quiet",
     "Reasons",

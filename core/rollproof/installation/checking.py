@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rollproof.adapters.facts import accesses, expiry_dates
 from rollproof.charter import StartedBy
 from rollproof.eligibility import PRECONDITIONS, Checklist, Facts, judge
+from rollproof.errors import Ineligible, UnknownScaleSet
 from rollproof.fleet import ScaleSet
 from rollproof.host import wall_clock
 from rollproof.images import ImageReference
@@ -36,6 +37,23 @@ class Checking:
         facts = asyncio.run(self._facts(applied, by_hand=by_hand))
         rules = [rule for rule in PRECONDITIONS if rule.by_hand or not by_hand]
         judge(applied.scale_set, facts, rules).require(started_by)
+
+    async def hindrance(self, name: str) -> str:
+        """Why the platform cannot begin a run of a set now, in words; empty when it can."""
+        applied = self._sets.get(name)
+        fleet = self._sets.fleet(name)
+        try:
+            fleet.declared()
+        except UnknownScaleSet:
+            return f"{name} has no instances yet: rollproof local create {name} (R1.1)"
+        finally:
+            await fleet.aclose()
+        facts = await self._facts(applied, by_hand=False)
+        try:
+            judge(applied.scale_set, facts).require(StartedBy.PLATFORM)
+        except Ineligible as error:
+            return f"not eligible: {'; '.join(map(str, error.violations))}"
+        return ""
 
     async def _facts(self, applied: Applied, *, by_hand: bool) -> Facts:
         """What was found; of what only the platform needs nothing, ``by_hand``."""

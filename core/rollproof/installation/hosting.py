@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import Iterator
 
 import attrs
 
@@ -21,7 +19,11 @@ from rollproof.fleet import Health
 from rollproof.host import EmbeddedHost, Home, HomeLock, status_of, wall_clock
 from rollproof.host.embedded import POLL
 from rollproof.installation.following import Audience, Follower, Happening
+from rollproof.installation.interrupts import interrupts
+from rollproof.installation.keeper import Keeper
+from rollproof.installation.lookout import Lookout, nowhere
 from rollproof.installation.sets import Sets
+from rollproof.installation.together import until_one_ends
 from rollproof.journal import Journal, Turned
 from rollproof.states import TERMINAL
 from rollproof.status import RunStatus
@@ -60,6 +62,7 @@ class Waiting:
         self._follower = Follower(journal, run)
         self._fleets: dict[tuple[str, str], LocalFleet] = {}
         self._host: EmbeddedHost | None = None
+        self._keeper: Keeper | None = None
         self._seq = 0
         self._interrupted: int | None = None
         self._stop = asyncio.Event()
@@ -77,7 +80,7 @@ class Waiting:
     async def _until_ended(self, *, hosting: bool) -> Ended:
         self._audience.begins(self._follower.run)
         self._catch_up(past=True)
-        with self._signals():
+        with interrupts(self._interrupt):
             ticking = asyncio.create_task(self._tick())
             try:
                 await self._wait(hosting=hosting)
@@ -126,16 +129,27 @@ class Waiting:
             self._audience.hears(happening)
 
     async def _serve(self) -> None:
-        """Host all that is under way until our run has ended."""
+        """Host all that is under way until our run has ended, and keep its gates: windows,
+        opting out and the stop-all switch.  Nothing is begun."""
         self._catch_up()  # what the host before us recorded last
         if self._over():
             return
         self._seq = self._follower.seq
-        self._host = EmbeddedHost(self._journal, self._fleet, observers=[self._turned])
+        self._host = EmbeddedHost(
+            self._journal, self._fleet, observers=[self._turned, self._hears_keeper]
+        )
+        lookout = Lookout(self._journal, nowhere, idle=False)
+        self._keeper = Keeper(
+            self._host, self._journal, lookout, clock=wall_clock, starts=False
+        )
         try:
-            await self._host.serve()
+            await until_one_ends(self._host.serve(), self._keeper.keep(POLL))
         finally:
             self._host = None
+
+    def _hears_keeper(self, turned: Turned) -> None:
+        if self._keeper is not None:
+            self._keeper.hears(turned)
 
     def _turned(self, turned: Turned) -> None:
         if turned.after.charter.run != self._run:
@@ -185,22 +199,6 @@ class Waiting:
         while True:
             self._audience.ticks(wall_clock())
             await asyncio.sleep(TICK)
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the waiting, not the run."""
-        loop = asyncio.get_running_loop()
-        caught: list[signal.Signals] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # Outside the main thread Python hears no signals.
-            with contextlib.suppress(ValueError, RuntimeError):
-                loop.add_signal_handler(number, self._interrupt, number)
-                caught.append(number)
-        try:
-            yield
-        finally:
-            for number in caught:
-                loop.remove_signal_handler(number)
 
     def _interrupt(self, number: int) -> None:
         self._interrupted = number

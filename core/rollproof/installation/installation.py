@@ -16,7 +16,7 @@ from rollproof.catalog import Catalog, Look, Sighting
 from rollproof.charter import Charter, StartedBy, draw_up
 from rollproof.eligibility import Checklist
 from rollproof.errors import RunActive, RunPruned, UnknownInstance, UnknownRun
-from rollproof.events import Cancel, Pause, Resume
+from rollproof.events import Approve, Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
 from rollproof.history import SHOWN, Filter
 from rollproof.host import Home, status_of, wall_clock
@@ -27,15 +27,20 @@ from rollproof.installation.fleets import Fleets, LocalSetView, Shape
 from rollproof.installation.following import Audience, Follower, Quiet
 from rollproof.installation.hosting import Ended, Waiting
 from rollproof.installation.images import Images
+from rollproof.installation.lookout import Source, of_catalog
 from rollproof.installation.reasons import Reasons
 from rollproof.installation.runs import Pruned, Runs
+from rollproof.installation.scheduling import Scheduling
+from rollproof.installation.serving import Notice, Serving
 from rollproof.installation.sets import Sets
 from rollproof.installation.terms import name_of_run, target_of
 from rollproof.installation.timeline import Chronicle, Timeline
 from rollproof.journal import Journal, Replay, RunRecord
+from rollproof.moments import span_ms
 from rollproof.plan import Plan, plan
 from rollproof.published import Published
 from rollproof.rollback import draw_up_rollback
+from rollproof.scheduler import Decision
 from rollproof.status import RunStatus
 from rollproof.supported import SupportedImages
 
@@ -225,13 +230,14 @@ class Installation:
         Raises Ineligible, with every reason and before anything is touched, when the set
         does not meet what the run needs: one of the platform all that `check` lists, one by
         hand reachable resources and valid credentials (R2.2, R4.10).  Raises RunActive when
-        a run to another version, or on other terms, is under way (R4.9); UnknownScaleSet,
-        UnknownImage, UnknownImageVersion.
+        a run to another version, or on other terms, is under way (R4.9); AllStopped (N6);
+        UnknownScaleSet, UnknownImage, UnknownImageVersion.
         """
         declared = self.scale_set(scale_set)
         with self.observed():
             run = self._runs.under_way(scale_set, to, rollback)
             if run is None:
+                self._schedule.check_not_stopped()
                 images = self._images
                 target = target_of(declared, images, to)
                 self._fleets.require(scale_set)
@@ -250,11 +256,13 @@ class Installation:
         return as `run` does: itself a run, which keeps the batch bound and the headroom.
 
         A rollback of that run that is under way is gone on with.  Raises UnknownRun,
-        RunActive while that run, or another of its set, is under way, NothingToUndo.
+        RunActive while that run, or another of its set, is under way, NothingToUndo,
+        AllStopped (N6).
         """
         with self.observed():
             under_way = self._runs.rollback_of(run)
             if under_way is None:
+                self._schedule.check_not_stopped()
                 charter = self._rollback_of(run)
                 self._fleets.require(charter.scale_set)
                 under_way = self._runs.open(charter)
@@ -432,6 +440,69 @@ class Installation:
 
         return settings.outlets_of(settings.load_settings(self.home.outlets), self.home)
 
+    # -- the schedule
+
+    def serve(
+        self,
+        *,
+        forever: bool = True,
+        every: timedelta = timedelta(minutes=1),
+        told: Callable[[Notice], None] = lambda _notice: None,
+    ) -> int | None:
+        """Hold the home, host every run, and begin what is due, until a signal comes,
+        whose number is returned; or, not ``forever``, look once.
+
+        The images are listed ``every`` so often.  Raises HomeInUse.
+        """
+        milliseconds = max(1, span_ms(every))
+        serving = Serving(
+            self.home,
+            self._journal,
+            self._sets,
+            self._images,
+            self._checking,
+            every=milliseconds,
+            told=told,
+        )
+        with self.observed():
+            return asyncio.run(serving.serve(forever=forever))
+
+    def due(self, scale_set: str | None = None) -> tuple[Decision, ...]:
+        """What the schedule would do now, and why not more (R3.4): of one set, or of all
+        by name.  Raises UnknownScaleSet."""
+        return self._schedule.due(scale_set)
+
+    def enable(self, scale_set: str) -> ScaleSet:
+        """Switch automatic upgrades on (R2.1); the edited declaration, which the file it
+        came from does not know of.  Raises UnknownScaleSet."""
+        return self._schedule.switch(scale_set, on=True)
+
+    def disable(self, scale_set: str) -> ScaleSet:
+        """Switch them off: a run of the platform ends as if cancelled, at once where it is
+        hosted, else when it is gone on with (R2.1).  The rest as `enable`."""
+        return self._schedule.switch(scale_set, on=False)
+
+    def stop_all(self, *, off: bool = False) -> int | None:
+        """No run begins, and no run under way begins a batch, until it is turned ``off``
+        (N6); since when it is on, in milliseconds since the Unix epoch."""
+        return self._schedule.stop_all(on=not off)
+
+    def retry(self, scale_set: str) -> Decision:
+        """Lift the denial of the set's versions (S12); what is due then.  Raises
+        UnknownScaleSet, NothingToRetry."""
+        return self._schedule.retry(scale_set)
+
+    def approve(self, scale_set: str, instances: Sequence[str] = ()) -> bool:
+        """Let the run under way upgrade what it withholds: these instances, or all
+        (R4.11); the rest as `pause`.
+
+        Raises UnknownScaleSet, NothingRunning, NothingToApprove, UnknownInstance, or
+        InvalidFields for instances of a run that is approved as a whole.
+        """
+        run, named = self._runs.active(scale_set), tuple(instances)
+        self._schedule.check_approval(self._journal.run(run), named)
+        return self._runs.hand_in(run, Approve(wall_clock(), named))
+
     # -- local fleets
 
     def create_local(
@@ -503,6 +574,14 @@ class Installation:
     @property
     def _images(self) -> Images:
         return Images(self.home)  # each verb asks the sources anew
+
+    @property
+    def _source(self) -> Source:
+        return of_catalog(self._images.catalog)
+
+    @property
+    def _schedule(self) -> Scheduling:
+        return Scheduling(self._journal, self._sets, self._source, self._checking.hindrance)
 
     @property
     def _sets(self) -> Sets:

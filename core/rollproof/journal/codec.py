@@ -26,8 +26,15 @@ def _class_of(type_: Any) -> Any:
     return getattr(type_, "__origin__", type_)
 
 
+def _named(value: Counts[int] | Limits[int]) -> dict[str, int]:
+    """By name, without what stands at its default: journals from before a register was
+    added keep their digests."""
+    defaults = value._field_defaults
+    return {name: held for name, held in value._asdict().items() if held != defaults.get(name)}
+
+
 _CONVERTER.register_unstructure_hook_func(
-    lambda type_: _class_of(type_) in (Counts, Limits), lambda value: value._asdict()
+    lambda type_: _class_of(type_) in (Counts, Limits), _named
 )
 _CONVERTER.register_structure_hook_func(
     lambda type_: _class_of(type_) in (Counts, Limits),
@@ -79,7 +86,7 @@ def command_of(text: str) -> Command:
 
 def counts_text(counts: Counts[int]) -> str:
     """``counts`` as one line of JSON."""
-    return _text(counts._asdict())
+    return _text(_named(counts))
 
 
 def counts_of(text: str) -> Counts[int]:

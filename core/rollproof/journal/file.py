@@ -80,6 +80,25 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         digest BLOB NOT NULL        -- of the last event removed
     ) STRICT;
     """,
+    """
+    ALTER TABLE scale_set ADD COLUMN configured_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE scale_set SET configured_at = applied_at;
+    CREATE TABLE control (
+        name TEXT PRIMARY KEY,      -- of a switch that is on; no row: it is off
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE retry (
+        scale_set TEXT PRIMARY KEY,
+        at INTEGER NOT NULL         -- the last time an operator asked for it
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE publication (
+        image TEXT NOT NULL,
+        location TEXT NOT NULL,
+        version TEXT NOT NULL,
+        first_seen INTEGER NOT NULL,
+        PRIMARY KEY (image, location, version)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """The script that brings a journal from version n to n + 1, at place n."""
 

@@ -127,6 +127,8 @@ class Declared:
     document: str
     folder: str
     applied_at: int
+    configured_at: int
+    """When the document last became another one; applying the same again is no change."""
 
 
 class Journal:
@@ -165,17 +167,58 @@ class Journal:
         """Record the document of a scale set, in place of an earlier one."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO scale_set VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+                "INSERT INTO scale_set (name, document, folder, applied_at, configured_at)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+                " configured_at = CASE WHEN document = excluded.document"
+                " THEN configured_at ELSE excluded.configured_at END,"
                 " document = excluded.document, folder = excluded.folder,"
                 " applied_at = excluded.applied_at",
-                (name, document, folder, at),
+                (name, document, folder, at, at),
             )
 
     def declared(self) -> tuple[Declared, ...]:
         """All scale sets, by name."""
-        return tuple(
-            Declared(*row) for row in self._rows("SELECT * FROM scale_set ORDER BY name")
-        )
+        columns = "name, document, folder, applied_at, configured_at"
+        rows = self._rows(f"SELECT {columns} FROM scale_set ORDER BY name")
+        return tuple(Declared(*row) for row in rows)
+
+    # -- what the schedule goes by
+
+    def stop_all(self, at: int | None) -> None:
+        """Turn the stop-all switch on, or (None) off (N6).  On twice keeps its time."""
+        with self._transaction():
+            if at is None:
+                self._db.execute("DELETE FROM control WHERE name = 'stop_all'")
+            else:
+                self._db.execute("INSERT OR IGNORE INTO control VALUES ('stop_all', ?)", (at,))
+
+    def stopped_since(self) -> int | None:
+        """Since when the stop-all switch is on; None: it is off."""
+        rows = self._rows("SELECT since FROM control WHERE name = 'stop_all'")
+        return rows[0][0] if rows else None
+
+    def retry(self, scale_set: str, at: int) -> None:
+        """An operator forgives what runs of the set ended before this moment (S12)."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO retry VALUES (?, ?)", (scale_set, at))
+
+    def retries(self) -> dict[str, int]:
+        """When a retry was last asked for, by set."""
+        return dict(self._rows("SELECT scale_set, at FROM retry"))
+
+    def sight(self, image: str, location: str, versions: Sequence[str], at: int) -> None:
+        """Record which versions of an image are to be seen at a location; those that
+        were seen before keep their moment (R3.4)."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO publication VALUES (?, ?, ?, ?)",
+                ((image, location, version, at) for version in versions),
+            )
+
+    def first_seen(self, image: str, location: str) -> dict[str, int]:
+        """When each version of an image was first seen at a location."""
+        query = "SELECT version, first_seen FROM publication WHERE image = ? AND location = ?"
+        return dict(self._rows(query, image, location))
 
     # -- runs
 
@@ -226,6 +269,24 @@ class Journal:
         """All runs that have not ended, oldest first."""
         return tuple(self._records("WHERE closed_at IS NULL ORDER BY opened_at, id"))
 
+    def under_way(self) -> dict[str, str]:
+        """The run that holds each set that has one."""
+        return dict(self._rows("SELECT scale_set, id FROM run WHERE closed_at IS NULL"))
+
+    def run_count(self, scale_set: str) -> int:
+        """How many runs the set has had."""
+        rows = self._rows("SELECT count(*) FROM run WHERE scale_set = ?", scale_set)
+        return int(rows[0][0])
+
+    def history(self, scale_set: str, since: int = 0) -> tuple[RunRecord, ...]:
+        """All runs of a set, newest first: those opened at ``since`` or later, and the
+        one under way."""
+        where = (
+            "WHERE scale_set = ? AND (opened_at >= ? OR closed_at IS NULL)"
+            " ORDER BY opened_at DESC, rowid DESC"
+        )
+        return tuple(self._records(where, scale_set, since))
+
     def marks_since(self, at: int) -> tuple[RunMark, ...]:
         """All runs opened at this time or later, and all that have not ended, oldest
         first."""
@@ -241,11 +302,6 @@ class Journal:
             RunMark(run, scale_set, turns, opened_at, bool(ended))
             for run, scale_set, turns, opened_at, ended in rows
         )
-
-    def history(self, scale_set: str) -> tuple[RunRecord, ...]:
-        """All runs of a set, newest first."""
-        where = "WHERE scale_set = ? ORDER BY opened_at DESC, rowid DESC"
-        return tuple(self._records(where, scale_set))
 
     # -- posts
 
@@ -406,7 +462,7 @@ class Journal:
         rows = self._rows(query, charter.run)
         return (rows[0][0], rows[0][1]) if rows else (0, genesis(charter))
 
-    def _records(self, where: str, *values: str) -> Iterator[RunRecord]:
+    def _records(self, where: str, *values: str | int) -> Iterator[RunRecord]:
         rows = self._rows(
             "SELECT charter, state, counts, batches, turns, opened_at, last_at, closed_at, why,"
             f" (SELECT at FROM pruned WHERE pruned.run = id) FROM run {where}",
