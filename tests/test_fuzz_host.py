@@ -217,7 +217,9 @@ def test_a_batch_across_zones_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
     """R4.2: the record is judged by the requirement, not by the code that wrote it."""
     every = batch.offer
     monkeypatch.setattr(
-        turn, "offer", lambda ledger, _ground, **rest: every(ledger, batch.EVERYWHERE, **rest)
+        turn,
+        "offer",
+        lambda ledger, ground, **rest: every(ledger, ground._replace(zone=None), **rest),
     )
     with pytest.raises(AssertionError, match=r"R4\.2: one zone"):
         run_state_machine_as_test(HostMachine, settings=CATCH)

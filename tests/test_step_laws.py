@@ -257,7 +257,12 @@ BROKEN: dict[str, tuple[Callable[[Patch], None], str]] = {
 }
 
 QUICK = settings(
-    SETTINGS, max_examples=500, derandomize=True, database=None, phases=[Phase.generate]
+    SETTINGS,
+    max_examples=3_000,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,  # it ends with the first
 )
 
 

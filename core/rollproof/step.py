@@ -149,6 +149,8 @@ def _approve(turn: Turn, event: Approve) -> None:
     if turn.approved is None or not turn.counts.deferred:
         return  # nothing is withheld, or not for want of an approval any more
     if event.instances:
+        if turn.approved.issuperset(event.instances):
+            return  # approved already (S13)
         turn.approved |= frozenset(event.instances)
         turn.take_if_enabled(ROWS["approve_some"])
     else:
