@@ -4,6 +4,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollproof.charter import Deferral
 from rollproof.fleet import Health, Instance
 from rollproof.ledger import CODE, Roster, empty_ledger, is_exempt, is_healthy, news
 from rollproof.table import ABSENT
@@ -60,6 +61,16 @@ class TestReading:
 
     def test_empty(self) -> None:
         assert empty_ledger().size() == 0
+
+    def test_who_is_withheld(self) -> None:
+        """R4.11: whoever is left alone, off the target and not approved; without a
+        deferral nobody is, whoever is left alone."""
+        protected = Instance(id="p", zone="z0", version=OLD, health=HEALTHY, protected=True)
+        for deferral, withheld in ((Deferral.NONE, False), (Deferral.INSTANCE, True)):
+            ledger = Stage.of([protected], deferral=deferral).start().survey().run.ledger
+            assert ledger.phase_of("p") == "skipped_healthy"
+            assert ledger.withholds(NEW) is withheld
+            assert not ledger.withholds(OLD)
 
 
 class TestJudging:
