@@ -253,6 +253,19 @@ class TestDeliberateBugs:
 
         assert law(conform(PAIR, step=shy)).startswith("refused, though it means")
 
+    def test_step_breaks_down(self) -> None:
+        """Whatever it raises, the way there is told."""
+
+        def clumsy(run: Run, event: Event) -> Steps:
+            if run.batches == 1:
+                raise KeyError("i7")
+            return trace(run, event)
+
+        divergence = conform(PAIR, step=clumsy).divergence
+        assert divergence is not None
+        assert divergence.law == "broke down: KeyError: 'i7'"
+        assert divergence.path
+
     def test_refusal_changes_the_run(self) -> None:
         """R4.9: a refused event leaves the run as it was."""
 

@@ -178,6 +178,8 @@ class Search:
                         f"refused, though it means {meant.rows}: {error}"
                     ) from error
                 return NOTHING, None, known
+            except Exception as error:
+                raise Departure(f"broke down: {type(error).__name__}: {error}") from error
             after, commands, rows = made
             if meant is None:
                 raise Departure("accepted, though the state does not take such an event")
