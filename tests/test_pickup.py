@@ -45,6 +45,12 @@ class TestFirstRun:
         assert len(moments) == 50
         assert pick_up(DEFAULT, "web", NOON, there) == pick_up(DEFAULT, "web", NOON, there)
 
+    @given(st.text(max_size=9), st.integers(0, 1000))
+    def test_the_same_for_every_version_that_was_there(self, name: str, patch: int) -> None:
+        """The highest is gone to: no lower one is due before it."""
+        first, other = published(NOON), published(NOON - HOUR, f"1.2.{patch}")
+        assert pick_up(DEFAULT, name, NOON, first).at == pick_up(DEFAULT, name, NOON, other).at
+
 
 class TestLaterPublications:
     """R3.4: picked up within 30 to 60 minutes."""

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,23 @@ class TestStart:
         decision = decide(facts(publications=stream), MIDNIGHT + 2 * HOUR)
         assert decision.act is Act.START
         assert decision.version == version("1.4.0")
+
+    @pytest.mark.parametrize("name", [f"set-{n}" for n in range(9)])
+    def test_the_highest_of_those_that_were_there(self, name: str) -> None:
+        """R3.4: whenever its moment comes, a set that was configured goes to no other."""
+        many = tuple(published(f"1.{n}.0") for n in range(9))
+        waiting = facts(publications=many, first_run_within=timedelta(hours=3))
+        waiting = attrs.evolve(waiting, scale_set=attrs.evolve(waiting.scale_set, name=name))
+        until = decide(waiting, MIDNIGHT).until
+        assert until is not None
+        assert decide(waiting, until).version == version("1.8.0")
+
+    def test_a_version_to_come_is_looked_for_while_another_is_unfit(self) -> None:
+        soon = MIDNIGHT + 2 * HOUR
+        both = (published(), published("1.1.0", soon - HOUR // 2))
+        for at, until in ((soon - 1, soon), (soon - HOUR // 4, soon - HOUR // 4 + LOOK_AGAIN)):
+            decision = decide(facts(publications=both, unfit="no fleet"), at)
+            assert told(decision) == (Act.NOTHING, Reason.UNFIT, until)
 
     def test_a_lower_version_that_comes_later_is_not_waited_for(self) -> None:
         both = (published("1.1.0"), published("1.0.5", MIDNIGHT + HOUR))

@@ -249,6 +249,23 @@ class TestGates:
         here.serve(forever=False)
         assert here.status("web") is None
 
+    def test_no_instance_is_taken_to_a_lower_version(
+        self, ground: Ground, here: Installation
+    ) -> None:
+        """A model that was edited has no run yet, and lists a lower version only."""
+        publish(here, ground, "1.0.0")
+        publish(here, ground, "1.1.0")
+        here.apply(automatic(ground, first_run_within=timedelta(0)))
+        here.create_local("web", Shape(instances=2, zones=0), version="1.1.0")
+        here.exclude_image("web-os", "1.1.0")
+        told = Told()
+        here.serve(forever=False, told=told)
+        assert told.kinds == ["serving", "stopping"]
+        (decision,) = here.due("web")
+        assert decision.reason is Reason.UNFIT
+        assert "instance 0 runs 1.1.0" in decision.text
+        assert here.run("web", "1.0.0").status.state is State.COMPLETED, "by hand it may be"
+
     def test_a_window_that_closes_ends_the_run_at_once(
         self, ground: Ground, here: Installation
     ) -> None:

@@ -2,12 +2,14 @@
 
 The law
 =======
-* A version that was there when the set was configured is gone to at a moment within
-  ``first_run_within`` of the configuration.
+* What was there when the set was configured is gone to at a moment within
+  ``first_run_within`` of the configuration.  It is the same moment for all versions, so
+  that the highest of them is gone to, and none before it in its place.
 * A version that appeared later is gone to between ``pick_up_at_least`` and
   ``pick_up_at_most`` after it was first seen.
 * Neither before it has reached ``minimum_image_age``.
-* Within these bounds the moment is spread by the names of set and version.
+* Within these bounds the moment is spread by the name of the set, and a later one by that of
+  the version, too.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def pick_up(
     version = str(publication.version)
     if publication.appeared <= configured_at:
         high = span_ms(policy.first_run_within)
-        wait = spread(0, high, scale_set, version, Delay.FIRST_RUN)
+        wait = spread(0, high, scale_set, Delay.FIRST_RUN)
         since, told, why = configured_at, "the set was configured", Delay.FIRST_RUN
     else:
         wait = _pick_up_delay(policy, scale_set, version)

@@ -217,11 +217,13 @@ class _Look:
                 )
                 return self._nothing(Reason.DENIED, text, coming, version)
             assert run.ended_at is not None
-            again = pick_up_again(self.policy, self.name, str(version), run.run, run.ended_at)
-            if again.at > self.now:
-                return self._not_yet(again, version, coming)
+            after = pick_up_again(self.policy, self.name, str(version), run.run, run.ended_at)
+            if after.at > self.now:
+                return self._not_yet(after, version, coming)
         if facts.unfit:
-            return self._nothing(Reason.UNFIT, facts.unfit, self.now + LOOK_AGAIN, version)
+            again = self.now + LOOK_AGAIN
+            until = again if coming is None else min(again, coming)
+            return self._nothing(Reason.UNFIT, facts.unfit, until, version)
         stand = gate(self.policy.maintenance_windows, self.policy.freezes, self.now)
         if not stand.is_open:
             text = f"{version} is due, but {stand.text} (N10)"

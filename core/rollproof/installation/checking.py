@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rollproof.adapters.facts import accesses, expiry_dates
 from rollproof.charter import StartedBy
 from rollproof.eligibility import PRECONDITIONS, Checklist, Facts, judge
 from rollproof.errors import Ineligible, UnknownScaleSet
-from rollproof.fleet import ScaleSet
+from rollproof.fleet import Instance, ScaleSet
 from rollproof.host import wall_clock
-from rollproof.images import ImageReference
+from rollproof.images import ImageReference, ImageVersion
 from rollproof.installation.sets import Applied, Sets
 from rollproof.policy import UpgradeMode
 from rollproof.supported import SupportedImages
@@ -38,12 +38,15 @@ class Checking:
         rules = [rule for rule in PRECONDITIONS if rule.by_hand or not by_hand]
         judge(applied.scale_set, facts, rules).require(started_by)
 
-    async def hindrance(self, name: str) -> str:
-        """Why the platform cannot begin a run of a set now, in words; empty when it can."""
+    async def hindrance(self, name: str, version: ImageVersion) -> str:
+        """Why the platform cannot begin a run of a set to a version now, in words; empty
+        when it can."""
         applied = self._sets.get(name)
         fleet = self._sets.fleet(name)
         try:
             fleet.declared()
+            if words := _would_lower(version, await fleet.observe()):
+                return words
         except UnknownScaleSet:
             return f"{name} has no instances yet: rollproof local create {name} (R1.1)"
         finally:
@@ -85,3 +88,15 @@ class Checking:
             return await fleet.outdated()
         finally:
             await fleet.aclose()
+
+
+def _would_lower(version: ImageVersion, instances: Iterable[Instance]) -> str:
+    """Which instance a run to a version would take to a lower one than it has: what was
+    put on it by hand, or by an earlier model, nobody asked the platform to take away."""
+    for each in instances:
+        if not each.protected and each.version and ImageVersion.parse(each.version) > version:
+            return (
+                f"instance {each.id} runs {each.version}, and no run of the platform goes to "
+                f"a lower version; rollproof run SET --to {version} does"
+            )
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import attrs
 
@@ -19,6 +19,8 @@ from rollproof.errors import (
 )
 from rollproof.fleet import ScaleSet
 from rollproof.host import wall_clock
+from rollproof.images import ImageVersion
+from rollproof.installation.keeper import Fit
 from rollproof.installation.lookout import Lookout, Source
 from rollproof.installation.sets import Sets
 from rollproof.journal import Journal, Replay
@@ -36,7 +38,7 @@ class Scheduling:
         journal: Journal,
         sets: Sets,
         source: Source,
-        fit: Callable[[str], Awaitable[str]],
+        fit: Fit,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
         self._journal = journal
@@ -120,9 +122,10 @@ class Scheduling:
 
     def _decided(self, facts: Facts, now: int) -> Decision:
         decision = decide(facts, now)
-        if decision.act is Act.START and (unfit := asyncio.run(_words(self._fit, facts))):
-            return decide(attrs.evolve(facts, unfit=unfit), now)
-        return decision
+        if decision.act is not Act.START or decision.version is None:
+            return decision
+        unfit = asyncio.run(_words(self._fit, decision.scale_set, decision.version))
+        return decide(attrs.evolve(facts, unfit=unfit), now)
 
     def _looked(self, now: int) -> Lookout:
         lookout = Lookout(self._journal, self._source, records=False)
@@ -131,8 +134,8 @@ class Scheduling:
         return lookout
 
 
-async def _words(fit: Callable[[str], Awaitable[str]], facts: Facts) -> str:
-    return await fit(facts.scale_set.name)
+async def _words(fit: Fit, name: str, version: ImageVersion) -> str:
+    return await fit(name, version)
 
 
 def _is_held_against(facts: Facts) -> bool:

@@ -136,7 +136,7 @@ class Serving:
 
     async def _fit(self, name: str, version: ImageVersion) -> str:
         """Why no run can begin; its content is fetched, where it has to be."""
-        if words := await self._checking.hindrance(name):
+        if words := await self._checking.hindrance(name, version):
             return words
         reference = self._sets.get(name).scale_set.image_reference
         try:
