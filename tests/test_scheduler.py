@@ -256,6 +256,11 @@ class TestUnderWay:
         off = facts(enable_automatic_os_upgrade=False, runs=(run(started_by=StartedBy.USER),))
         assert decide(off, MIDNIGHT + HOUR).act is Act.NOTHING
 
+    def test_nor_one_that_began_when_it_was_off_already(self) -> None:
+        """Somebody asked for it in the platform's name."""
+        off = facts(enable_automatic_os_upgrade=False, runs=(run(opened_at=MIDNIGHT + 1),))
+        assert decide(off, MIDNIGHT + HOUR).act is Act.NOTHING
+
     def test_what_is_ending_is_let_end(self) -> None:
         off = facts(enable_automatic_os_upgrade=False, runs=(run(cause=Cause.USER),))
         assert told(decide(off, MIDNIGHT)) == (Act.NOTHING, Reason.ENDING, None)

@@ -137,7 +137,9 @@ class _Look:
         by_hand = run.started_by is StartedBy.USER
         if run.cause is not Cause.NONE:
             return self._nothing(Reason.ENDING, f"run {run.run} is ending: {CAUSES[run.cause]}")
-        if not by_hand and not self.enabled:
+        # Off before it began, it was asked for in the platform's name all the same.
+        opted_out = not self.enabled and self.facts.configured_at >= run.opened_at
+        if not by_hand and opted_out:
             return self._on(run, Act.OPT_OUT, Reason.SWITCHED_OFF, _SWITCHED_OFF)
         if self.facts.stop_all_since is not None:
             act = Act.NOTHING if run.shut else Act.SHUT
