@@ -284,6 +284,19 @@ class TestGates:
         assert status(here).started_by is StartedBy.PLATFORM
         assert status(here).progress.pending > 0
 
+    def test_switched_off_only_people_begin_a_run(
+        self, ground: Ground, here: Installation
+    ) -> None:
+        """R2.1: nothing begins by itself, and a run by hand does all the same."""
+        settled(here, ground, instances=1, enable_automatic_os_upgrade=False)
+        told = Told()
+        here.serve(forever=False, told=told)
+        assert told.kinds == ["serving", "stopping"]
+        assert here.history("web") == ()
+        assert here.due("web")[0].reason is Reason.SWITCHED_OFF
+        assert here.run("web").status.started_by is StartedBy.USER
+        assert ground.versions() == {"0": "1.1.0"}
+
     def test_stop_all(self, ground: Ground, here: Installation) -> None:
         """N6: no run begins, and those under way wait; a cancel is heard all the same."""
         settled(here, ground, pause="PT0.2S")
