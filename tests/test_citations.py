@@ -109,6 +109,7 @@ OTHER_SIDE: Mapping[str, tuple[str, ...]] = {
     "N5": (
         "test_explain::TestRows::test_what_holds_back_is_false_on_the_integers",
         "test_phrases::test_every_part_of_every_guard_has_a_phrase",
+        "test_past::TestExplain::test_what_the_schedule_holds_back",
     ),
     "N7": (
         "test_denial::TestTakenBack::test_another_run_is_not_meant",
