@@ -445,3 +445,5 @@ class TestRollingBack:
         answer = ground.rollproof("rollback", run.partition("-")[0])
         assert f"takes {run} back" in answer.out
         assert set(ground.versions().values()) == {"1.0.0"}
+        audited = ground.rollproof("audit", "--json").json
+        assert [each["finding"] for each in audited["runs"]] == ["sound"] * 2, "N8"
