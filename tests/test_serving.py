@@ -183,6 +183,17 @@ class TestOnce:
         here.serve(forever=False, told=again)
         assert again.kinds == ["serving", "stopping"]
 
+    def test_the_outlets_of_the_home_are_told(self, ground: Ground, here: Installation) -> None:
+        """R7.1: whoever hosts tells them, from the first event to the last."""
+        settled(here, ground, instances=1)
+        (ground.home / "observe.toml").write_text('[events]\nfile = "events.jsonl"\n')
+        here.serve(forever=False)
+        text = (ground.home / "events.jsonl").read_text("utf-8")
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert {line["run"] for line in lines} == {status(here).run}
+        assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+        assert (lines[0]["event"], lines[-1]["state"]) == ("Start", "Completed")
+
     def test_leaves_what_only_waits(self, ground: Ground, here: Installation) -> None:
         """R4.11: nobody has approved yet; then somebody has."""
         settled(
