@@ -17,6 +17,7 @@ from rollproof.events import Replaced
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
 from rollproof.installation import Happening, Installation, Quiet, Shape
+from rollproof.scheduler import Reason
 from rollproof.states import Cause, State
 from rollproof.status import RunningStatus
 
@@ -107,6 +108,26 @@ class TestCheck:
         ended = here.run("web", "1.1.0")  # each disk is set up anew
         assert ended.status.running_status is RunningStatus.COMPLETED
         assert standing(here, "InstancesNotOnLatestModel") is Standing.MET
+
+    @pytest.mark.parametrize(
+        ("sku", "found"),
+        [("18.04-LTS", Standing.MET), ("18.04-LST", Standing.VIOLATED)],
+        ids=["in the table", "in none"],
+    )
+    def test_a_platform_image_is_looked_for_in_the_table(
+        self, ground: Ground, here: Installation, sku: str, found: Standing
+    ) -> None:
+        """R2.2, R3.1: as shipped, and as extended."""
+        document = ground.document()
+        platform = f'publisher = "Canonical"\noffer = "UbuntuServer"\nsku = "{sku}"'
+        document.write_text(document.read_text().replace('image = "web-os"', platform))
+        here.apply(document)
+        assert standing(here, "ImageNotSupported") is found
+        more = ground.folder / "more.toml"
+        row = platform.replace(f'sku = "{sku}"', f'skus = ["{sku}"]')
+        more.write_text(f"[[images]]\n{row}\n")
+        here.supported_images(add=more)
+        assert standing(here, "ImageNotSupported") is Standing.MET
 
 
 class TestCommand:
@@ -222,15 +243,18 @@ class TestTheWayBack:
         for started_by in StartedBy:
             with pytest.raises(Ineligible, match="CredentialExpired: sas expired"):
                 here.run("web", "1.1.0", started_by=started_by)
+        here.disable("web")
 
         token.write_text(FAR)  # 1: renew
-        here.apply(ground.folder / "web.toml")  # 2: update the model
+        off = extended(ground, text.replace("= true", "= false"))
+        here.apply(off)  # 2: update the model
         assert here.check("web").eligible  # 3: check
-        redeployed = here.run("web", "1.1.0", started_by=StartedBy.PLATFORM)  # 4: redeploy
+        redeployed = here.run("web", "1.1.0")  # 4: redeploy
         assert redeployed.status.running_status is RunningStatus.COMPLETED
         assert set(ground.versions().values()) == {"1.1.0"}
-        automatic = here.scale_set("web").upgrade_policy.automatic_os_upgrade_policy
-        assert automatic.enable_automatic_os_upgrade  # 5: enabled
+        assert here.due("web")[0].reason is Reason.SWITCHED_OFF
+        here.apply(extended(ground, text))  # 5: re-enable
+        assert here.due("web")[0].reason is Reason.FIRST_RUN_DELAY  # a changed model
 
 
 class TestServiceFabric:

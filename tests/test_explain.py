@@ -42,7 +42,7 @@ def reasons(found: Prospect) -> list[str]:
 
 
 class TestRows:
-    """A row is said to be open exactly when the table admits it."""
+    """N5: a row is said to be open exactly when the table admits it."""
 
     def test_on_reachable_counts(self) -> None:
         for _, state, c, p, _, _ in islice(walks(4), 0, None, 9):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ground import Ground, eventually
+from rollproof.charter import StartedBy
 from rollproof.errors import (
     InvalidDocument,
     InvalidFields,
@@ -191,6 +192,38 @@ class TestRunning:
         assert account[1].stop.startswith("1 of the 1 instances this run touched failed")
         here.destroy_local("web")
         assert ground.pids() == set()
+
+    @pytest.mark.parametrize(
+        ("by", "switch", "given_back"),
+        [
+            (
+                StartedBy.PLATFORM,
+                "[upgrade_policy.automatic_os_upgrade_policy]\ndisable_automatic_rollback",
+                0,
+            ),
+            (StartedBy.USER, "rollback_failed_instances_on_policy_breach", 1),
+        ],
+        ids=["disabled", "on breach"],
+    )
+    def test_the_model_says_what_is_given_back(
+        self,
+        ground: Ground,
+        here: Installation,
+        by: StartedBy,
+        switch: str,
+        given_back: int,
+    ) -> None:
+        """R4.8: a run of the platform rolls nothing back where that is disabled, and one by
+        hand does where a threshold ended it."""
+        ground.publish()
+        ground.fleet(3, zones=1)
+        document = ground.document()
+        document.write_text(f"{document.read_text()}{switch} = true\n")
+        here.apply(document)
+        status = here.run("web", "1.2.0", started_by=by).status
+        assert (status.cause, status.progress.failed) == (Cause.UPGRADED_UNHEALTHY, 1)
+        assert status.rollback_info.successfully_rolledback == given_back
+        assert list(ground.versions().values()).count("1.0.0") == 2 + given_back
 
     def test_the_latest_run_and_the_history(self, ground: Ground, here: Installation) -> None:
         """R7.1: five by default, newest first, all on request."""
@@ -412,3 +445,5 @@ class TestRollingBack:
         answer = ground.rollproof("rollback", run.partition("-")[0])
         assert f"takes {run} back" in answer.out
         assert set(ground.versions().values()) == {"1.0.0"}
+        audited = ground.rollproof("audit", "--json").json
+        assert [each["finding"] for each in audited["runs"]] == ["sound"] * 2, "N8"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 from click.testing import CliRunner, Result
 
@@ -21,10 +22,11 @@ from rollproof.host import wall_clock
 from rollproof.installation import Filter, Installation
 from rollproof.journal import Journal, Turned
 from rollproof.run import new_run
+from rollproof.scheduler import Reason
 from rollproof.states import Cause
 from rollproof.status import RunningStatus
 from rollproof.step import trace
-from shared_host import charter
+from shared_host import NO_LIMITS, charter
 
 DAY = 86_400_000
 AGED = 1_700_000_000_000
@@ -226,6 +228,35 @@ class TestExplain:
         found = here.explain("web", "0")
         assert found.instance is not None
         assert found.instance.phase == "indeterminate"
+
+    def test_what_the_schedule_holds_back(self, ground: Ground, here: Installation) -> None:
+        """S12: of a set with automatic upgrades, by the function that decides."""
+        ground.publish()
+        text = "enable_automatic_os_upgrade = true\nfirst_run_within = 'PT0S'\n"
+        document = ground.document()
+        automatic = f"[upgrade_policy.automatic_os_upgrade_policy]\n{text}"
+        document.write_text(document.read_text() + automatic)
+        here.apply(document)
+        now = wall_clock()
+        ill = tuple(attrs.evolve(each, health=Health.UNHEALTHY) for each in seen())
+        terms = charter("web.1-a", target="1.2.0", limits=NO_LIMITS._replace(max_unhealthy=20))
+        record(ground, terms, now, Surveyed(now, 1, ill))
+        (decided,) = here.due("web")
+        assert decided.reason is Reason.DENIED
+        assert here.explain("web").schedule == decided
+        shown = invoke(ground, "explain", "web").output
+        assert "the schedule now: nothing (denied)\n  1.2.0 is denied: in run web.1-a" in shown
+        assert (
+            answer(ground, "explain", "web")["schedule"]
+            == (
+                answer(ground, "due", "web")["due"][0]  # type: ignore[index]  # a list
+            )
+        )
+        # Neither a run nor an instance is the schedule's, nor is a set without upgrades.
+        assert here.explain("web.1-a").schedule is None
+        assert here.explain("web", "0").schedule is None
+        here.disable("web")
+        assert here.explain("web").schedule is None
 
     def test_without_a_run_and_through_one(self, ground: Ground, here: Installation) -> None:
         """Real processes: the plan first, then a failure that is restored."""

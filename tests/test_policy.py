@@ -128,6 +128,34 @@ class TestR2_3:
         assert caught.value.problems[0].fix == 'Did you mean "Rolling"?'
 
 
+class TestR3_4:
+    """R3.4: up to 3 hours for the first run, 30 to 60 minutes for a later one; configurable."""
+
+    def test_defaults(self) -> None:
+        policy = AutomaticOSUpgradePolicy()
+        assert policy.first_run_within == timedelta(hours=3)
+        assert policy.pick_up_at_least == timedelta(minutes=30)
+        assert policy.pick_up_at_most == timedelta(hours=1)
+
+    @pytest.mark.parametrize(
+        "field", ["first_run_within", "pick_up_at_least", "pick_up_at_most"]
+    )
+    def test_no_delay_is_negative(self, field: str) -> None:
+        negative = {field: timedelta(microseconds=-1)}
+        with pytest.raises(InvalidFields) as caught:
+            AutomaticOSUpgradePolicy(**negative)  # type: ignore[arg-type]  # the name is given
+        found = [(problem.field, problem.requirement) for problem in caught.value.problems]
+        assert (field, "R3.4") in found
+
+    def test_the_shortest_delay_is_not_above_the_longest(self) -> None:
+        half_an_hour = timedelta(minutes=30)
+        AutomaticOSUpgradePolicy(pick_up_at_most=half_an_hour)  # the very same is a delay too
+        with pytest.raises(InvalidFields) as caught:
+            AutomaticOSUpgradePolicy(pick_up_at_most=half_an_hour - timedelta(microseconds=1))
+        (problem,) = caught.value.problems
+        assert (problem.field, problem.requirement) == ("pick_up_at_most", "R3.4")
+
+
 class TestR4_3:
     """R4.3: health is awaited for 5 minutes; every wait has a deadline."""
 

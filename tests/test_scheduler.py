@@ -187,6 +187,7 @@ class TestStart:
         assert decide(waiting, MIDNIGHT + DAY).act is Act.START
 
     def test_not_in_a_freeze(self) -> None:
+        """N10."""
         frozen = Freeze(begins=instant(MIDNIGHT)[:16], ends=instant(MIDNIGHT + 2 * HOUR)[:16])
         assert told(decide(facts(freezes=(frozen,)), MIDNIGHT + HOUR)) == (
             Act.NOTHING,

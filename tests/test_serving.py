@@ -183,6 +183,17 @@ class TestOnce:
         here.serve(forever=False, told=again)
         assert again.kinds == ["serving", "stopping"]
 
+    def test_the_outlets_of_the_home_are_told(self, ground: Ground, here: Installation) -> None:
+        """R7.1: whoever hosts tells them, from the first event to the last."""
+        settled(here, ground, instances=1)
+        (ground.home / "observe.toml").write_text('[events]\nfile = "events.jsonl"\n')
+        here.serve(forever=False)
+        text = (ground.home / "events.jsonl").read_text("utf-8")
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert {line["run"] for line in lines} == {status(here).run}
+        assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+        assert (lines[0]["event"], lines[-1]["state"]) == ("Start", "Completed")
+
     def test_leaves_what_only_waits(self, ground: Ground, here: Installation) -> None:
         """R4.11: nobody has approved yet; then somebody has."""
         settled(
@@ -300,6 +311,19 @@ class TestGates:
         assert here.run("web", audience=Disabling(ground)).status.cause is Cause.OPTED_OUT
         assert status(here).started_by is StartedBy.PLATFORM
         assert status(here).progress.pending > 0
+
+    def test_switched_off_only_people_begin_a_run(
+        self, ground: Ground, here: Installation
+    ) -> None:
+        """R2.1: nothing begins by itself, and a run by hand does all the same."""
+        settled(here, ground, instances=1, enable_automatic_os_upgrade=False)
+        told = Told()
+        here.serve(forever=False, told=told)
+        assert told.kinds == ["serving", "stopping"]
+        assert here.history("web") == ()
+        assert here.due("web")[0].reason is Reason.SWITCHED_OFF
+        assert here.run("web").status.started_by is StartedBy.USER
+        assert ground.versions() == {"0": "1.1.0"}
 
     def test_stop_all(self, ground: Ground, here: Installation) -> None:
         """N6: no run begins, and those under way wait; a cancel is heard all the same."""

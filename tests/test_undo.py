@@ -18,6 +18,7 @@ from rollproof.ledger import news
 from rollproof.policy import RollingUpgradePolicy, UpgradePolicy
 from rollproof.rollback import draw_up_rollback
 from rollproof.run import Run, new_run
+from rollproof.service_fabric import Durability, ServiceFabric
 from rollproof.states import TERMINAL, State
 from rollproof.step import trace
 from rollproof.undo import Undo
@@ -119,6 +120,19 @@ class TestDrawingUp:
         ended = Stage.of(fleet(3), **OPEN).begin().finish().run
         limits = draw_up_rollback(scale_set, ended, run="back").limits
         assert limits == (50, 20, 20, 0, 0, 0, 0)
+
+    def test_one_update_domain_after_the_other_where_an_upgrade_went_so(self) -> None:
+        """R6.1."""
+        cluster = ServiceFabric(
+            cluster_durability=Durability.SILVER,
+            extension_durability=Durability.SILVER,
+            extension_handler_version="1.1",
+        )
+        ended = Stage.of(fleet(3), **OPEN).begin().finish().run
+        for managed in (cluster, None):
+            scale_set = attrs.evolve(SET, service_fabric=managed)
+            made = draw_up_rollback(scale_set, ended, run="back")
+            assert made.one_domain is (managed is not None)
 
     def test_a_run_under_way_is_not_taken_back(self) -> None:
         """R4.9."""

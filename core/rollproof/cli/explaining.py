@@ -11,10 +11,12 @@ import attrs
 from rollproof.cli.asking import plan_json, plan_text
 from rollproof.cli.output import answer, instant, local_time, status_json
 from rollproof.cli.program import Options
+from rollproof.cli.scheduling import decision_json
 from rollproof.cli.summary import WIDTH, headline, wrapped
 from rollproof.explain import InstanceAnswer, Margin, Prospect, RunAnswer, Wait
 from rollproof.installation import Explanation, Installation
 from rollproof.plan import Plan
+from rollproof.scheduler import Decision
 
 LISTED = 6
 """Waits that a text names; --json names all."""
@@ -45,6 +47,7 @@ def explanation_json(found: Explanation) -> dict[str, Any]:
         "instance": None if instance is None else _instance_json(instance, found.outcome),
         "plan": None if found.plan is None else plan_json(found.plan),
         "place": None if found.place is None else attrs.asdict(found.place),
+        "schedule": None if found.schedule is None else decision_json(found.schedule),
     }
 
 
@@ -89,6 +92,8 @@ def explanation_text(found: Explanation) -> Iterator[str]:
     elif found.whole is not None and found.status is not None:
         yield from headline(found.status)
         yield from _whole(found, found.whole)
+    if found.schedule is not None:
+        yield from _schedule(found.schedule)
 
 
 def _planned(found: Explanation, planned: Plan) -> Iterator[str]:
@@ -105,6 +110,13 @@ def _planned(found: Explanation, planned: Plan) -> Iterator[str]:
             f"instance {found.place.instance} would be in batch {found.place.batch} of "
             f"{batches}, if nothing fails"
         )
+
+
+def _schedule(decision: Decision) -> Iterator[str]:
+    yield f"the schedule now: {decision.act.replace('_', ' ')} ({decision.reason})"
+    yield from wrapped(decision.text)
+    if decision.until is not None:
+        yield from wrapped(f"  next look: {local_time(decision.until)}")
 
 
 def _whole(found: Explanation, whole: RunAnswer) -> Iterator[str]:

@@ -192,7 +192,7 @@ def explain(options: Options, name: str, instance: str | None) -> int:
 
 @cli.command()
 @common
-@click.argument("scale_set", metavar="SET", required=False)
+@click.argument("scale_set", metavar="[SET]", required=False)
 @click.option("--older-than", default="P90D", show_default=True, help="Since they ended.")
 @click.option(
     "--keep", type=int, default=5, show_default=True, help="The newest of a set that stay."
@@ -281,7 +281,7 @@ def serve(options: Options, forever: bool, every: str) -> int:
 
 @cli.command()
 @common
-@click.argument("scale_set", metavar="SET", required=False)
+@click.argument("scale_set", metavar="[SET]", required=False)
 @click.pass_obj
 def due(options: Options, scale_set: str | None) -> int:
     """Show what the schedule would do now, and why not more."""

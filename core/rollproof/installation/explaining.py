@@ -11,6 +11,7 @@ from rollproof.explain import InstanceAnswer, RunAnswer, explain_instance, expla
 from rollproof.installation.reasons import OUTCOMES, Reasons
 from rollproof.plan import Plan
 from rollproof.run import Run, expects
+from rollproof.scheduler import Decision
 from rollproof.states import TERMINAL
 from rollproof.status import RunStatus
 
@@ -45,6 +46,9 @@ class Explanation:
     """Of the run that might begin; None where a run has seen its fleet."""
     place: PlannedPlace | None
     """Of the instance in that plan."""
+    schedule: Decision | None = None
+    """What the schedule would do with the set now, and why not more; None where a run or an
+    instance was asked about, and where automatic upgrades are off."""
 
 
 def explained(

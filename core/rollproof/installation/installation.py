@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import attrs
+
 from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.sources import ImageSource
 from rollproof.catalog import Catalog, Look, Sighting
@@ -353,9 +355,21 @@ class Installation:
         """Which rule holds what back, with the numbers, and what would release it (N5).
 
         Of the latest run of a set, or the run of this id; for a set that never had one, of
-        a run that might begin.  ``instance`` asks about one instance.  Raises
-        UnknownScaleSet, UnknownRun, UnknownInstance, RunPruned, and what `plan` raises.
+        a run that might begin.  ``instance`` asks about one instance; without, a set with
+        automatic upgrades is answered by the schedule, too.  Raises UnknownScaleSet,
+        UnknownRun, UnknownInstance, RunPruned, and what `plan` raises.
         """
+        found = self._explained(name, instance)
+        if instance is not None or found.scale_set != name or not self._is_automatic(name):
+            return found
+        (decision,) = self.due(name)
+        return attrs.evolve(found, schedule=decision)
+
+    def _is_automatic(self, scale_set: str) -> bool:
+        policy = self.scale_set(scale_set).upgrade_policy.automatic_os_upgrade_policy
+        return policy.enable_automatic_os_upgrade
+
+    def _explained(self, name: str, instance: str | None) -> Explanation:
         if self._runs.record(name) is None:
             return foreseen(None, self.plan(name), instance)
         record = self._recorded(name)
