@@ -103,19 +103,6 @@ class TestR2_1:
         assert policy.use_rolling_upgrade_policy
 
 
-class TestR3_4:
-    """R3.4: a version is picked up after a delay between two bounds."""
-
-    def test_the_bounds_are_in_order(self) -> None:
-        hour = timedelta(hours=1)
-        AutomaticOSUpgradePolicy(pick_up_at_least=hour, pick_up_at_most=hour)
-        with pytest.raises(InvalidFields) as caught:
-            AutomaticOSUpgradePolicy(pick_up_at_least=hour, pick_up_at_most=hour / 2)
-        (problem,) = caught.value.problems
-        assert (problem.field, problem.value) == ("pick_up_at_most", '"PT30M"')
-        assert "PT1H" in problem.bound
-
-
 class TestR2_3:
     """R2.3: the upgrade mode."""
 
