@@ -203,10 +203,10 @@ def ReportInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
 
 @of_tables(lambda _r, s, c, _p: s is State.WAITING_HEALTH and c.held == 1)
 def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
-    """A run can be begun; one under way can be held, resumed, approved, cancelled, forced and
-    stopped for an error or an expired credential at any moment, and goes on as it was but for
-    that; force is a user's cancel unless there was a cause before (R4.9, R4.11, R2.1, R8, N6,
-    S8)."""
+    """People can begin a run; one under way they can hold, resume, approve, cancel and force
+    at any moment, and an error or an expired credential stops it; it goes on as it was but
+    for that; force is a user's cancel unless there was a cause before (R4.9, R4.11, R2.1, R8,
+    N6, S8)."""
     if state is State.IDLE:
         here = (r for r in rows if state in r.sources and r.target is State.PRECHECKING)
         return any_of(False, *(row.enabled(c, p) for row in here))
@@ -217,19 +217,25 @@ def OperatorInv(rows: Iterable[Row], state: State, c: C, p: P) -> Any:
     gates = all_of(c.deferred == 1, c.view != View.STALE)
     some = gates if state is State.PRECHECKING else False
 
-    def can(when: Any, effect: Callable[[C], Any]) -> Any:
-        staying = [row for row in rows if row.target in (None, state)]
-        return implies(when, _can(staying, state, c, p, effect))
+    staying = [row for row in rows if row.target in (None, state)]
+    people = [row for row in staying if row.actor is Actor.OPERATOR]
+
+    def can(when: Any, effect: Callable[[C], Any], by: Iterable[Row] = people) -> Any:
+        return implies(when, _can(by, state, c, p, effect))
 
     return all_of(
         can(c.held == 0, lambda c2: all_of(c2.held == 1, c2.stop == c.stop)),
         can(c.held == 1, lambda c2: all_of(c2.held == 0, c2.stop == c.stop)),
         can(c.deferred == 1, lambda c2: all_of(c2.deferred == 0, c2.stop == c.stop)),
-        can(some, lambda c2: all_of(c2.view == View.STALE, c2.deferred == 1)),
+        can(
+            some,
+            lambda c2: all_of(c2.view == View.STALE, c2.deferred == 1, c2.held == c.held),
+        ),
         can(c.forced == 0, lambda c2: all_of(c2.forced == 1, c2.stop == cause_of_force)),
+        *(can(going, _stops(c, cause)) for cause in (Cause.USER, Cause.OPTED_OUT)),
         *(
-            can(going, _stops(c, cause))
-            for cause in (Cause.USER, Cause.OPTED_OUT, Cause.INTERNAL, Cause.CREDENTIALS)
+            can(going, _stops(c, cause), staying)
+            for cause in (Cause.INTERNAL, Cause.CREDENTIALS)
         ),
     )
 

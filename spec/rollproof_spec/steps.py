@@ -414,7 +414,7 @@ def ViewProp(t: Step) -> Any:
     """The picture of the fleet is fresh only when the run asked for it after the last batch
     and was answered, which an overdue survey is not; the end of a hold, of a pause or of a
     closed window and an approval make it old, and nothing else but the next batch.  A run
-    rests on it only where everything that is left is withheld, and looks again once that
+    rests on it only where somebody is left and may be withheld, and looks again once that
     changed (R4.1, R4.5, R4.11, R5.3, S7, N6, N10)."""
     if t.keeps("view", "held", "gated", "shut", "deferred") and not t.ends:
         return True
@@ -423,13 +423,14 @@ def ViewProp(t: Step) -> Any:
     calm = all_of(t.c.view == View.ASKED, t.c2.stop == t.c.stop)
     answered = calm if t.row.actor is Actor.WORLD else False
     overdue = all_of(t.c.view == View.ASKED, t.c2.stop != t.c.stop, t.row.actor is Actor.WORLD)
-    rests = _rests(t.c, t.p) if picks else False
+    rests = all_of(_rests(t.c, t.p), total(t.c, SKIPPED) > 0) if picks else False
     resting = all_of(t.c.view == View.RESTING, unhindered(t.c), total(t.c, PENDING) > 0)
     opened, approved = t.c2.shut < t.c.shut, t.c2.deferred < t.c.deferred
-    some = t.c.deferred == 1 if t.row.actor is Actor.OPERATOR else False
+    by_people = t.row.actor is Actor.OPERATOR and t.state is State.PRECHECKING
+    some = t.c.deferred == 1 if by_people else False
     aged = any_of(
         *(t.ends, t.c2.held < t.c.held, t.c2.gated < t.c.gated, opened, overdue),
-        *(approved, some, resting if own else False),
+        *(False if picks else approved, some, resting if own else False),
     )
     return all_of(
         True if picks else implies(approved, t.c2.view == View.STALE),
