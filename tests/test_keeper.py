@@ -175,6 +175,35 @@ class TestKeeper:
             assert world.journal.under_way() == {"web": "web.1-hand"}
             world.journal.close()
 
+    def test_switched_off_while_the_image_is_fetched(self, world: World) -> None:
+        """R2.1: what was known before a long wait is asked again after it."""
+        world.declare(scale_set())
+        asked: list[str] = []
+
+        async def fetches(name: str, _version: ImageVersion) -> str:
+            asked.append(name)
+            world.declare(scale_set(enable_automatic_os_upgrade=False))
+            return ""
+
+        world.lives(world.new_keeper(fit=fetches).look())
+        assert asked == ["web"]
+        assert world.journal.history("web") == ()
+
+    def test_a_clock_that_goes_back(self, world: World) -> None:
+        """R3.4: images are listed at once, not when the clock has caught up."""
+        hours = 3600
+        world.clock.pass_by(12 * hours)
+        world.declare(scale_set())
+
+        async def main() -> None:
+            await world.keeper.look()
+            world.clock.seconds -= 6 * hours
+            world.shelf.append("1.2.0")
+            await world.keeper.look()
+
+        world.lives(main())
+        assert world.lookout.facts("web").publications[-1].version == ImageVersion(1, 2, 0)
+
     def test_wakes_for_the_next_moment_of_a_look(self, world: World) -> None:
         """R3.4: a version that comes later; nobody looks into the journal by the clock."""
         world.declare(scale_set(pick_up_at_most=timedelta(minutes=5)))
@@ -289,6 +318,36 @@ class TestLookout:
         assert decide(world.lookout.facts("web"), 2).reason is Reason.NO_VERSION
         assert world.lookout.sight(2) == {"web"}
         assert world.listed == ["web-os", "new-os"]
+
+    def test_the_run_under_way_is_the_one_entered_last(self, world: World) -> None:
+        """R4.9: whatever the clock said when it was."""
+        world.clock.pass_by(86_400)
+        world.declare(scale_set())
+        version = ImageVersion.parse("1.1.0")
+
+        async def main() -> None:
+            await world.host.start(draw_up(scale_set(), version, run="web.1"))
+            await world.host.serve()
+            world.lookout.read()
+            assert world.lookout.facts("web").runs[0].ended_at is not None
+            world.clock.seconds -= 60
+            await world.host.start(draw_up(scale_set(), version, run="web.2"))
+
+        world.lives(main())
+        world.lookout.read()
+        facts = world.lookout.facts("web")
+        assert [each.run for each in facts.runs] == ["web.2", "web.1"]
+        assert decide(facts, world.clock()).run == "web.2"
+
+    def test_a_document_that_is_changed_and_changed_back(self, world: World) -> None:
+        """S12: that is two model changes, and the last one counts."""
+        world.declare(scale_set())
+        world.lookout.read()
+        world.clock.pass_by(60)
+        world.declare(scale_set(image="new-os"))
+        world.declare(scale_set())
+        assert world.lookout.read() == {"web"}
+        assert world.lookout.facts("web").configured_at == world.clock()
 
     def test_runs_are_those_of_this_model(self, world: World) -> None:
         """S12: and each is read once it has ended."""

@@ -162,6 +162,8 @@ class TestPrune:
             here.timeline(gone.runs[0].run)
         with pytest.raises(RunPruned):
             here.explain(gone.runs[0].run)
+        with pytest.raises(RunPruned):
+            here.rollback(gone.runs[0].run)
         assert here.prune(keep=0, older_than=timedelta(days=365 * 900)).runs == ()
 
     def test_beside_a_host(self, ground: Ground, here: Installation) -> None:

@@ -258,8 +258,8 @@ class Installation:
         return as `run` does: itself a run, which keeps the batch bound and the headroom.
 
         A rollback of that run that is under way is gone on with.  Raises UnknownRun,
-        RunActive while that run, or another of its set, is under way, NothingToUndo,
-        AllStopped (N6).
+        RunPruned, RunActive while that run, or another of its set, is under way,
+        NothingToUndo, AllStopped (N6).
         """
         with self.observed():
             under_way = self._runs.rollback_of(run)
@@ -276,12 +276,12 @@ class Installation:
 
     def plan_rollback(self, run: str) -> Plan:
         """What a rollback of a run would do, before anything is touched (N3, N7).  Raises
-        UnknownRun, RunActive, NothingToUndo."""
+        UnknownRun, RunPruned, RunActive, NothingToUndo."""
         charter = self._rollback_of(run)
         return plan(charter, self._fleets.observe(charter.scale_set))
 
     def _rollback_of(self, run: str) -> Charter:
-        record = self._journal.run(self._runs.named(run))
+        record = self._recorded(self._runs.named(run))
         name = record.charter.scale_set
         replay = Replay(self._journal, record.charter.run)
         replay.catch_up()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 from typing import Final
 
@@ -75,7 +75,7 @@ class Keeper:
         self._refresh = refresh
         self._told = told
         self._agenda = Agenda()
-        self._sight_at = clock()
+        self._sight_at = self._looked_at = clock()
         self._stirred = True
         self._wake = asyncio.Event()
 
@@ -116,29 +116,43 @@ class Keeper:
     async def look(self) -> None:
         """Do all that is due by now."""
         now = self._clock()
-        changed = self._lookout.read() if self._stirred else self._lookout.changes()
-        self._stirred = False
+        if now < self._looked_at:  # the clock went back: no moment that was entered counts
+            self._sight_at = now
+            self._enter(self._lookout.names, now)
+        self._looked_at = now
+        self._catch_up(now)
         if self.starts and self._sight_at <= now:
             if self._refresh is not None:
                 await self._refresh()
-            changed |= self._lookout.sight(now)
+            self._enter(self._lookout.sight(now), now)
             self._sight_at = now + self._every
-        for name in sorted(changed):
-            self._agenda.enter(name, now)
         while names := list(islice(self._agenda.due(now), SLICE)):
             for name in names:
                 await self._see_to(name)
             await asyncio.sleep(0)
 
+    def _catch_up(self, now: int) -> None:
+        """Enter every set of which something has changed."""
+        changed = self._lookout.read() if self._stirred else self._lookout.changes()
+        self._stirred = False
+        self._enter(changed, now)
+
+    def _enter(self, names: Iterable[str], now: int) -> None:
+        for name in sorted(names):
+            self._agenda.enter(name, now)
+
     async def _see_to(self, name: str) -> None:
         if not self.starts and name not in self._lookout.under_way:
             return
-        now = self._clock()
         facts = self._lookout.facts(name)
-        decision = decide(facts, now)
+        decision = decide(facts, now := self._clock())
         if decision.version is not None and decision.act is Act.START:
             unfit = await self._fit(name, decision.version)
-            decision = decide(attrs.evolve(facts, unfit=unfit), now)
+            self._catch_up(now)  # that may have taken long
+            if self._lookout.facts(name) != facts:
+                self._enter((name,), now)
+                return
+            decision = decide(attrs.evolve(facts, unfit=unfit), now := self._clock())
         self._agenda.enter(name, decision.until)
         if decision.act is Act.START:
             await self._start(decision, now)

@@ -87,7 +87,7 @@ class Lookout:
         self._policies: dict[UpgradePolicy, UpgradePolicy] = {}
         self._at: dict[Place, set[str]] = defaultdict(set)
         self._publications: dict[Place, tuple[Publication, ...]] = {}
-        self._ended: dict[str, tuple[RunFacts, ...]] = {}
+        self._read: dict[str, tuple[RunFacts, ...]] = {}
         self._retries: dict[str, int] = {}
         self._stopped: int | None = None
         self.under_way: dict[str, str] = {}
@@ -121,9 +121,11 @@ class Lookout:
 
     def _is_new(self, declared: Declared) -> bool:
         known = self._sets.get(declared.name)
-        if known is not None and known.document == declared.document:
-            return False
+        # Changed and changed back since, the document reads the same and is another model.
         if known is not None:
+            same = known.document == declared.document
+            if same and known.configured_at == declared.configured_at:
+                return False
             self._at[known.place].discard(declared.name)
         scale_set = loads(declared.document, path=declared.name)
         policy = scale_set.upgrade_policy  # alike in many sets: held once
@@ -181,6 +183,11 @@ class Lookout:
 
     # -- what is known
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The sets that are known."""
+        return frozenset(self._sets)
+
     def scale_set(self, name: str) -> ScaleSet:
         """The set of this name, which is known."""
         return self._sets[name].scale_set
@@ -198,14 +205,13 @@ class Lookout:
         )
 
     def _runs(self, name: str, configured_at: int) -> tuple[RunFacts, ...]:
-        """The runs of this model, newest first.  One that has ended is read once."""
-        ended = [each for each in self._ended.get(name, ()) if each.opened_at >= configured_at]
-        since = ended[0].opened_at if ended else configured_at
+        """The runs of this model, newest first.  Those before the newest are read once."""
+        known = [each for each in self._read.get(name, ()) if each.opened_at >= configured_at]
+        since = known[0].opened_at if known else configured_at
         fresh = tuple(map(run_facts, self._journal.history(name, since)))
         read = {each.run for each in fresh}
-        runs = (*fresh, *(each for each in ended if each.run not in read))
-        self._ended[name] = tuple(each for each in runs if each.ended_at is not None)
-        return runs
+        self._read[name] = (*fresh, *(each for each in known if each.run not in read))
+        return self._read[name]
 
 
 def run_facts(record: RunRecord) -> RunFacts:

@@ -280,10 +280,10 @@ class Journal:
 
     def history(self, scale_set: str, since: int = 0) -> tuple[RunRecord, ...]:
         """All runs of a set, newest first: those opened at ``since`` or later, and the
-        one under way."""
+        one under way.  Their order is that in which they were entered: a clock may go
+        back."""
         where = (
-            "WHERE scale_set = ? AND (opened_at >= ? OR closed_at IS NULL)"
-            " ORDER BY opened_at DESC, rowid DESC"
+            "WHERE scale_set = ? AND (opened_at >= ? OR closed_at IS NULL) ORDER BY rowid DESC"
         )
         return tuple(self._records(where, scale_set, since))
 
