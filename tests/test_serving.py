@@ -457,6 +457,7 @@ class TestProgram:
         )
         assert "no run under way" in told("approve", "web", code=5)
         assert "PnDTnHnMnS" in told("serve", "--every", "soon", code=2)
+        assert "every" in told("serve", "--every", "PT0S", code=2)
 
     def test_approve_and_retry(self, ground: Ground, here: Installation) -> None:
         settled(here, ground, instances=1, os_rolling_upgrade_deferral=True)

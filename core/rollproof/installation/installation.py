@@ -14,10 +14,18 @@ import attrs
 
 from rollproof.adapters.local import DiskLog, Removed
 from rollproof.adapters.sources import ImageSource
+from rollproof.bounds import written
 from rollproof.catalog import Catalog, Look, Sighting
 from rollproof.charter import Charter, StartedBy, draw_up
 from rollproof.eligibility import Checklist
-from rollproof.errors import RunActive, RunPruned, UnknownInstance, UnknownRun
+from rollproof.errors import (
+    InvalidFields,
+    Problem,
+    RunActive,
+    RunPruned,
+    UnknownInstance,
+    UnknownRun,
+)
 from rollproof.events import Approve, Cancel, Pause, Resume
 from rollproof.fleet import ScaleSet
 from rollproof.history import SHOWN, Filter
@@ -466,9 +474,13 @@ class Installation:
         """Hold the home, host every run, and begin what is due, until a signal comes,
         whose number is returned; or, not ``forever``, look once.
 
-        The images are listed ``every`` so often.  Raises HomeInUse.
+        The images are listed ``every`` so often: a millisecond or more.  Raises HomeInUse,
+        InvalidFields.
         """
-        milliseconds = max(1, span_ms(every))
+        milliseconds = span_ms(every)
+        if milliseconds < 1:
+            problem = Problem("every", written(every), "at least PT0.001S", "R3.4")
+            raise InvalidFields((problem,))
         serving = Serving(
             self.home,
             self._journal,
