@@ -130,16 +130,7 @@ class Sampled(LocalContract):
         last = ask.version if ask.verb is Verb.REPLACE else ask.undoes
         given = (str(self.root), str(self.images.root), ask.verb.name, ask.key, ask.instance)
         with subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                CONTROLLER,
-                *given,
-                ask.verb.name,
-                ask.key,
-                ask.instance,
-                last,
-            ],
+            [sys.executable, "-c", CONTROLLER, *given, last],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
