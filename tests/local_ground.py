@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from rollproof.adapters.clock import wall_clock
 from rollproof.adapters.local import LocalFleet, process, write_sample_image
 from rollproof.adapters.local.layout import Home
 from rollproof.adapters.local.marks import bearing
-from rollproof.adapters.probe import wall_clock
 from rollproof.adapters.store import ImageStore
 from rollproof.fleet import Extension, Health, Instance, ScaleSet
 from rollproof.health import HttpProbe

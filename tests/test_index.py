@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rollproof.document import dumps, loads_as
 from rollproof.errors import InvalidDocument, InvalidFields
 from rollproof.images import ImageVersion
-from rollproof.index import Entry, ImageEntry, Index, instant
+from rollproof.index import Entry, ImageEntry, Index
+from rollproof.moments import instant_ms
 from rollproof.published import Published
 
 DIGEST = "0123456789abcdef" * 4
@@ -88,7 +89,9 @@ class TestReading:
 
     @given(st.integers(0, 10**14))
     def test_times(self, at: int) -> None:
-        assert Entry(version="1.0.0", published_at=instant(at)).published("").published_at == at
+        assert (
+            Entry(version="1.0.0", published_at=instant_ms(at)).published("").published_at == at
+        )
 
 
 class TestRefusing:

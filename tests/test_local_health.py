@@ -23,10 +23,10 @@ from local_ground import (
     standing,
     until,
 )
+from rollproof.adapters.clock import wall_clock
 from rollproof.adapters.files import locked
 from rollproof.adapters.local import process
 from rollproof.adapters.local.marks import bearing
-from rollproof.adapters.probe import wall_clock
 from rollproof.adapters.store import ImageStore
 from rollproof.document import load_path
 from rollproof.fleet import Health, PowerState, ScaleSet

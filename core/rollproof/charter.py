@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
 
 import attrs
@@ -11,6 +10,7 @@ from rollproof.commands import Verb
 from rollproof.counts import Limits
 from rollproof.fleet import Instance, ScaleSet
 from rollproof.images import ImageVersion
+from rollproof.moments import span_ms
 from rollproof.policy import DeferralDefault, DeferralScope
 from rollproof.undo import Undo
 
@@ -107,7 +107,7 @@ def draw_up(
     policy = scale_set.upgrade_policy.effective
     automatic = scale_set.upgrade_policy.automatic_os_upgrade_policy
     timeouts = scale_set.timeouts
-    pause = _ms(policy.pause_time_between_batches)
+    pause = span_ms(policy.pause_time_between_batches)
     by_hand = started_by is StartedBy.USER
     if rollback is None:
         rollback = not by_hand and not automatic.disable_automatic_rollback
@@ -133,13 +133,13 @@ def draw_up(
         unhealthy_first=policy.prioritize_unhealthy_instances,
         started_by=started_by,
         pause=pause,
-        replace_wait=_ms(timeouts.replace),
-        health_wait=_ms(timeouts.health),
-        restore_wait=_ms(timeouts.restore),
-        survey_wait=_ms(timeouts.survey),
-        look=5_000 if scale_set.health is None else _ms(scale_set.health.interval),
+        replace_wait=span_ms(timeouts.replace),
+        health_wait=span_ms(timeouts.health),
+        restore_wait=span_ms(timeouts.restore),
+        survey_wait=span_ms(timeouts.survey),
+        look=5_000 if scale_set.health is None else span_ms(scale_set.health.interval),
         deferral=deferral,
-        approval_wait=_ms(automatic.deferral.latest),
+        approval_wait=span_ms(automatic.deferral.latest),
         lapse_approves=automatic.deferral.default_action is DeferralDefault.APPROVE,
     )
 
@@ -148,8 +148,3 @@ _SCOPES = {
     DeferralScope.SCALE_SET: Deferral.SET,
     DeferralScope.INSTANCE: Deferral.INSTANCE,
 }
-
-
-def _ms(span: timedelta) -> int:
-    """Rounded up: a wait is never shorter than it was asked for, nor none at all."""
-    return -(-span // timedelta(milliseconds=1))

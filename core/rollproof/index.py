@@ -7,7 +7,7 @@ The law: of_published(p).published(p.source) == p. The image store keeps the sam
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from attrs import field, frozen
@@ -16,23 +16,17 @@ from rollproof.bounds import Bound, optional, switch, tables, text, texts, whole
 from rollproof.errors import InvalidFields, Problem
 from rollproof.images import ImageReference, ImageVersion
 from rollproof.locations import LOCATION, location_key
+from rollproof.moments import EPOCH, MILLISECOND, instant_ms
 from rollproof.published import Published
 from rollproof.validation import Declared, Rule, declare
 
 FORMAT = 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 _ARCHIVES = r"\.(?:tar|tar\.gz|tgz|tar\.xz)"
 
 
-def instant(milliseconds: int) -> str:
-    """A time since the Unix epoch as ISO 8601, in UTC."""
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _milliseconds(spelled: str) -> int:
-    return (datetime.fromisoformat(spelled) - _EPOCH) // timedelta(milliseconds=1)
+    return (datetime.fromisoformat(spelled) - EPOCH) // MILLISECOND
 
 
 def _is_instant(value: object) -> bool:
@@ -162,7 +156,7 @@ class Entry(Declared):
             regions=each.regions,
             excluded_regions=each.excluded_regions,
             excluded_from_latest=each.excluded_from_latest,
-            published_at=None if each.published_at is None else instant(each.published_at),
+            published_at=None if each.published_at is None else instant_ms(each.published_at),
             url=each.url,
             sha256=each.sha256,
         )

@@ -43,6 +43,11 @@ def instant(at: int) -> str:
     return from_ms(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def instant_ms(at: int) -> str:
+    """ISO 8601, UTC, to the millisecond: 2026-03-29T01:00:00.250Z."""
+    return from_ms(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def spelled(milliseconds: int) -> str:
     """A span as ISO 8601 spells it, to the second: PT41M12S."""
     return format_duration(timedelta(seconds=milliseconds // 1000))

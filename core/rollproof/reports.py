@@ -11,11 +11,11 @@ its clock need not agree with ours. Other keys are ignored.
 """
 
 import json
-from datetime import timedelta
 
 from attrs import frozen
 
 from rollproof.health import Health, HealthExtension
+from rollproof.moments import MILLISECOND
 
 STATES = {health.value.capitalize(): health for health in Health}
 """How a report spells each state."""
@@ -25,7 +25,6 @@ LONGEST_WHY = 160
 """Characters of `why` that are kept."""
 SLACK = 1_000
 """Milliseconds by which the time of a boot may be off: some systems tell it in seconds."""
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @frozen
@@ -65,7 +64,7 @@ def fault_of(
     """Why the report says nothing about the instance as it is now; "" when it does."""
     if report is None:
         return "no report"
-    interval = source.interval // _MILLISECOND
+    interval = source.interval // MILLISECOND
     if booted_at is not None and report.at < booted_at - SLACK:
         return "the report is from before the boot"
     if now - report.at > 2 * interval:
@@ -90,5 +89,5 @@ def weigh(
         said = report.state
     if said in (Health.HEALTHY, Health.INITIALIZING) or booted_at is None:
         return said
-    graced = now - booted_at < source.grace // _MILLISECOND
+    graced = now - booted_at < source.grace // MILLISECOND
     return Health.INITIALIZING if graced else said

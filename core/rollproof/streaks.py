@@ -19,8 +19,7 @@ from datetime import timedelta
 from attrs import evolve, frozen
 
 from rollproof.health import Health, HealthSource
-
-_MILLISECOND = timedelta(milliseconds=1)
+from rollproof.moments import MILLISECOND
 
 
 @frozen
@@ -48,7 +47,7 @@ class Streak:
             return evolve(self, verdict=answer, failures=0, failed_at=0)
         if self.failures >= source.unhealthy_threshold:
             return evolve(self, verdict=answer)
-        interval = source.interval // _MILLISECOND
+        interval = source.interval // MILLISECOND
         if self.failures and 0 <= 2 * (now - self.failed_at) < interval:
             return self
         failures = self.failures + 1
@@ -62,6 +61,6 @@ class Streak:
         since = self.healthy_since
         if since is None or since > now:
             since = now
-        long_enough = now - since >= least // _MILLISECOND
+        long_enough = now - since >= least // MILLISECOND
         counts_as = Health.HEALTHY if long_enough else Health.INITIALIZING
         return evolve(self, healthy_since=since), counts_as

@@ -6,11 +6,11 @@ and no report, so UNKNOWN, for an extension. `rollproof.streaks` says what answe
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from rollproof.adapters.asking import Asker
+from rollproof.adapters.clock import wall_clock
 from rollproof.adapters.files import read_start
 from rollproof.health import Health, HealthExtension, HealthSource, HttpProbe, TcpProbe
 from rollproof.reports import LARGEST, Report, read_report, weigh
@@ -20,11 +20,6 @@ AT_ONCE = 512
 """Questions under way at the same time: 1,000 instances of which none answers are asked in
 two waves of 2 s, the default timeout, and so within their interval of 5 s; and half of the
 1,024 files that a process may have open is left for other uses."""
-
-
-def wall_clock() -> int:
-    """Milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Prober:

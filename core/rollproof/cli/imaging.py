@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from rollproof.adapters.clock import wall_clock
 from rollproof.adapters.sources import ImageSource
 from rollproof.catalog import Look
 from rollproof.cli.output import answer, columns, instant
@@ -239,7 +239,7 @@ def _in_words(look: Look) -> str:
 
 
 def _age(as_of: int) -> int:
-    return max(0, time.time_ns() // 1_000_000 - as_of)
+    return max(0, wall_clock() - as_of)
 
 
 def _latest_or_none(

@@ -23,6 +23,7 @@ from rollproof.errors import InvalidFields, Problem
 from rollproof.host import wall_clock
 from rollproof.installation import Filter, Installation, Pruned, Timeline
 from rollproof.installation.timeline import Entry, Outcome
+from rollproof.moments import MILLISECOND
 from rollproof.states import Cause
 from rollproof.status import RunningStatus, RunStatus
 
@@ -62,7 +63,7 @@ def moment(name: str, text: str | None, now: int) -> int | None:
         return None
     try:
         if text.startswith("P"):
-            return now - parse_duration(text) // timedelta(milliseconds=1)
+            return now - parse_duration(text) // MILLISECOND
         return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except (InvalidFields, ValueError, OverflowError, OSError):
         problem = Problem(

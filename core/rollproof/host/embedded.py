@@ -16,12 +16,12 @@ import asyncio
 import contextlib
 import heapq
 import logging
-import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import attrs
 
+from rollproof.adapters.clock import wall_clock
 from rollproof.adapters.provider import Provider
 from rollproof.charter import Charter
 from rollproof.commands import IDLE_VERBS, Command
@@ -45,11 +45,6 @@ LET_GO = 5.0
 
 Observer = Callable[[Turned], Awaitable[None] | None]
 """Called after every event that was recorded; its errors are logged and go no further."""
-
-
-def wall_clock() -> int:
-    """Milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def status_of(record: RunRecord) -> RunStatus:

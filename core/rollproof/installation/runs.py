@@ -17,6 +17,7 @@ from rollproof.installation.sets import Sets
 from rollproof.installation.terms import months_before
 from rollproof.journal import Journal
 from rollproof.journal.journal import RunRecord
+from rollproof.moments import MILLISECOND
 from rollproof.status import RunStatus
 
 
@@ -49,7 +50,7 @@ class Runs:
 
     def number(self, scale_set: str) -> int:
         """The number of the next run of a set."""
-        return len(self._journal.history(scale_set)) + 1
+        return self._journal.run_count(scale_set) + 1
 
     def under_way(self, scale_set: str, to: str | None, rollback: bool | None) -> str | None:
         """The run of the set that is under way, if there is one.
@@ -114,7 +115,7 @@ class Runs:
         """Remove the events of old runs, of one set or of all.  Raises UnknownScaleSet."""
         names = list(self._sets.all()) if scale_set is None else [scale_set]
         now = wall_clock()
-        before = now - older_than // timedelta(milliseconds=1)
+        before = now - older_than // MILLISECOND
         found: list[RunRecord] = []
         for name in names:
             self._sets.get(name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 
 from rollproof.fleet import ScaleSet
 from rollproof.images import ImageVersion
 from rollproof.installation.images import Images
+from rollproof.moments import from_ms, to_ms
 
 
 def target_of(scale_set: ScaleSet, images: Images, to: str | None) -> ImageVersion:
@@ -32,12 +32,12 @@ def name_of_run(scale_set: str, number: int) -> str:
 
 def months_before(now: int, months: int) -> int:
     """The same moment of the month, some months earlier, in milliseconds (R7.1)."""
-    moment = datetime.fromtimestamp(now / 1000, UTC)
+    moment = from_ms(now)
     years, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
     for day in range(moment.day, 0, -1):  # the 31st has no like in every month
         try:
             earlier = moment.replace(year=years, month=month + 1, day=day)
         except ValueError:
             continue
-        return int(earlier.timestamp() * 1000)
+        return to_ms(earlier)
     raise AssertionError("every month has a first day")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rollproof.adapters import probe
+from rollproof.adapters.clock import wall_clock
 from rollproof.adapters.diagnosis import diagnose
 from rollproof.adapters.facts import expiry
 from rollproof.adapters.local import logs, memory
@@ -12,7 +13,7 @@ from rollproof.adapters.local.logs import DiskLog
 from rollproof.adapters.local.machine import Machine, Sight
 from rollproof.adapters.local.roster import Member
 from rollproof.adapters.local.scale_set import GRACE, LocalSet, at_once
-from rollproof.adapters.probe import Prober, wall_clock
+from rollproof.adapters.probe import Prober
 from rollproof.adapters.store import ImageStore
 from rollproof.eligibility import Facts, expired
 from rollproof.errors import (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import attrs
@@ -17,6 +16,7 @@ from rollproof.counts import PHASES
 from rollproof.events import Surveyed
 from rollproof.installation.following import Happening
 from rollproof.installation.reasons import Reasons
+from rollproof.moments import instant_ms
 
 SCHEMA: Final = 1
 """Version of the lines."""
@@ -87,7 +87,4 @@ def text_of(line: Mapping[str, Any]) -> str:
 
 def instant(at: int | None) -> str | None:
     """ISO 8601, UTC, with milliseconds."""
-    if at is None:
-        return None
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else instant_ms(at)
