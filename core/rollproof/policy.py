@@ -231,6 +231,11 @@ class UpgradePolicy(Declared):
     )
 
     @property
+    def is_automatic(self) -> bool:
+        """Whether a new image starts a run by itself (R2.1)."""
+        return self.automatic_os_upgrade_policy.enable_automatic_os_upgrade
+
+    @property
     def effective(self) -> RollingUpgradePolicy:
         """The policy runs follow: the declared one, or the defaults (R4.7)."""
         if self.automatic_os_upgrade_policy.use_rolling_upgrade_policy:

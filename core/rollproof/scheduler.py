@@ -128,7 +128,7 @@ class _Look:
         self.now = now
         self.name = facts.scale_set.name
         self.policy = facts.scale_set.upgrade_policy.automatic_os_upgrade_policy
-        self.enabled = self.policy.enable_automatic_os_upgrade
+        self.enabled = facts.scale_set.upgrade_policy.is_automatic
 
     # -- a run under way
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from rollproof.cli.asking import plan_json, plan_text
 from rollproof.cli.output import answer, instant, local_time, status_json
 from rollproof.cli.program import Options
 from rollproof.cli.scheduling import decision_json
-from rollproof.cli.summary import WIDTH, headline, wrapped
+from rollproof.cli.summary import headline, paragraph, wrapped
 from rollproof.explain import InstanceAnswer, Margin, Prospect, RunAnswer, Wait
 from rollproof.installation import Explanation, Installation
 from rollproof.plan import Plan
@@ -138,7 +137,7 @@ def _instance(found: Explanation, told: InstanceAnswer, whole: RunAnswer) -> Ite
         if value
     )
     where = f" ({place})" if place else ""
-    yield from _line(f"instance {told.instance}{where}: {told.standing}")
+    yield from paragraph(f"instance {told.instance}{where}: {told.standing}")
     if found.why:
         yield from wrapped(f"why: {found.why}")
     if found.outcome:
@@ -175,14 +174,12 @@ def _prospect(each: Prospect) -> Iterator[str]:
             yield from wrapped(f"  released by: {condition.release}")
 
 
-def _line(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
-
-
 def _waits(waits: Sequence[Wait]) -> Iterator[str]:
     for each in waits[:LISTED]:
         about = f" of instance {each.instance}" if each.instance else ""
-        yield from _line(f"waiting for {each.verb.value}{about} until {local_time(each.until)}")
+        yield from paragraph(
+            f"waiting for {each.verb.value}{about} until {local_time(each.until)}"
+        )
     if len(waits) > LISTED:
         yield f"  ... and {len(waits) - LISTED} more; --json lists all"
 

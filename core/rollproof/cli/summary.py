@@ -42,7 +42,7 @@ def headline(status: RunStatus) -> list[str]:
     held = " (paused)" if status.held else ""
     numbers = ", ".join(parts) or "nothing was touched"
     text = f"{outcome(status)}{held}: {numbers}; {batches(status.batches)}, {spent}"
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+    return paragraph(text)
 
 
 def outcome(status: RunStatus) -> str:
@@ -68,6 +68,11 @@ def failure_lines(failures: Sequence[Failure], most: int = LISTED) -> list[str]:
     if len(failures) > most:
         lines.append(f"  ... and {len(failures) - most} more; --json lists all")
     return lines
+
+
+def paragraph(text: str) -> list[str]:
+    """The text, wrapped."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
 
 
 def wrapped(text: str, width: int = WIDTH) -> list[str]:

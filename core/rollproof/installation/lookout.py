@@ -142,14 +142,12 @@ class Lookout:
         another choice of versions than before."""
         changed: set[str] = set()
         for place, names in self._at.items():
-            followers = {name for name in names if self._is_automatic(name)}
+            followers = {
+                name for name in names if self._sets[name].scale_set.upgrade_policy.is_automatic
+            }
             if followers and self._sees_other(place, next(iter(followers)), now):
                 changed |= followers
         return changed
-
-    def _is_automatic(self, name: str) -> bool:
-        policy = self._sets[name].scale_set.upgrade_policy.automatic_os_upgrade_policy
-        return policy.enable_automatic_os_upgrade
 
     def _sees_other(self, place: Place, name: str, now: int) -> bool:
         image, location = place

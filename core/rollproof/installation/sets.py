@@ -13,7 +13,7 @@ from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
 from rollproof.fleet import ScaleSet
 from rollproof.host import Home, wall_clock
 from rollproof.images import ImageReference
-from rollproof.journal import Journal
+from rollproof.journal import Declared, Journal
 
 PROVIDERS = ("local",)
 """Providers this rollproof has an adapter for."""
@@ -45,25 +45,27 @@ class Sets:
         else:
             scale_set, folder = load_path(document), document.absolute().parent
         _check_provider(scale_set)
-        earlier = self.all().get(scale_set.name)
+        earlier = self._declared().get(scale_set.name)
         if earlier is not None:
-            earlier.scale_set.image_reference.check_edit(scale_set.image_reference)
+            reference = _applied(earlier).scale_set.image_reference
+            reference.check_edit(scale_set.image_reference)
         self._journal.declare(scale_set.name, dumps(scale_set), str(folder), wall_clock())
         return scale_set
 
     def all(self) -> dict[str, Applied]:
         """Every scale set, by name."""
-        return {
-            each.name: Applied(loads(each.document, path=each.name), Path(each.folder))
-            for each in self._journal.declared()
-        }
+        return {name: _applied(declared) for name, declared in self._declared().items()}
 
     def get(self, name: str) -> Applied:
         """The scale set of this name.  Raises UnknownScaleSet."""
-        known = self.all()
+        known = self._declared()
         if name not in known:
             raise UnknownScaleSet(name, tuple(known))
-        return known[name]
+        return _applied(known[name])
+
+    def _declared(self) -> dict[str, Declared]:
+        """Documents that are not read yet: of thousands, mostly one is asked for."""
+        return {each.name: each for each in self._journal.declared()}
 
     def fleet(self, name: str, image: str = "") -> LocalFleet:
         """The provider of a scale set; `aclose` it.  ``image`` is that of a run, which the
@@ -79,6 +81,10 @@ class Sets:
             ImageStore(self._home.images),
             folder=applied.folder,
         )
+
+
+def _applied(declared: Declared) -> Applied:
+    return Applied(loads(declared.document, path=declared.name), Path(declared.folder))
 
 
 def _check_provider(scale_set: ScaleSet) -> None:

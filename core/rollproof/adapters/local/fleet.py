@@ -1,6 +1,5 @@
 """A fleet of real server processes on this machine, as a `Provider`."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,7 +127,7 @@ class LocalFleet(LocalSet):
 
     def _require_credentials(self, instance: str) -> None:
         facts = Facts(
-            at=time.time_ns() // 1_000_000,
+            at=wall_clock(),
             expiry={
                 each.name: expiry(self._folder / each.file)
                 for each in self.scale_set.credentials

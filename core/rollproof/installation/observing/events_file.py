@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rollproof.installation.observing.lines import Dropped, text_of
-from rollproof.installation.observing.outlet import fresh
+from rollproof.installation.observing.outlet import lines_of
 from rollproof.installation.observing.tap import Told
 
 
@@ -35,7 +35,7 @@ class EventsFile:
 
     def takes(self, told: Sequence[Told], dropped: Sequence[Dropped]) -> None:
         """Append them."""
-        lines = [each.line() for each in dropped] + [dict(each.line) for each in fresh(told)]
+        lines = lines_of(told, dropped)
         if not lines:
             return
         descriptor = self._current()

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from rollproof.errors import HomeInUse
@@ -58,7 +59,7 @@ class Observatory:
             self._lock.release()
             raise
         for outlet, place in places:
-            kept = self._home.places / f"{outlet.name}.json" if outlet.lasting else None
+            kept = self._kept(outlet)
             feed = Feed(outlet, self._home.journal, place, kept, self._backoff)
             self._feeds.append(feed)
             feed.start()
@@ -85,10 +86,14 @@ class Observatory:
         return tuple(ended)
 
     def _place(self, outlet: Outlet, journal: Journal) -> Place:
-        if outlet.lasting:
-            kept = self._home.places / f"{outlet.name}.json"
-            return Place.load(kept, journal, self._clock())
-        return Place.present(journal, self._clock())
+        kept = self._kept(outlet)
+        if kept is None:
+            return Place.present(journal, self._clock())
+        return Place.load(kept, journal, self._clock())
+
+    def _kept(self, outlet: Outlet) -> Path | None:
+        """The file that keeps the place of a lasting outlet."""
+        return self._home.places / f"{outlet.name}.json" if outlet.lasting else None
 
     def _wait(self) -> None:
         while not self._closing.wait(LOOK):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rollproof.errors import NotInstalled
 from rollproof.installation.observing.lines import Dropped
@@ -61,6 +61,11 @@ class Later(Exception):
 def fresh(told: Sequence[Told]) -> list[Told]:
     """Those that had not been taken before."""
     return [each for each in told if not each.happening.past]
+
+
+def lines_of(told: Sequence[Told], dropped: Sequence[Dropped]) -> list[dict[str, Any]]:
+    """What an outlet of lines is told: what was dropped first, then what is fresh."""
+    return [each.line() for each in dropped] + [dict(each.line) for each in fresh(told)]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ next, who should tell the same receivers.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Final
 from attrs import field, frozen
 
 from rollproof.bounds import duration, optional, switch, table, tables, text, whole
-from rollproof.errors import InvalidDocument, InvalidFields, Problem
+from rollproof.document import load_path_as
+from rollproof.errors import InvalidDocument, Problem
 from rollproof.host import Home, wall_clock
 from rollproof.installation.observing.outlet import Outlet
-from rollproof.reading import read_table
 from rollproof.validation import Declared, Rule, declare
 
 _PATH: Final = text(r"(?s)[^\0]+", "a path; a relative one begins at the home", "events.jsonl")
@@ -197,14 +196,7 @@ class Settings(Declared):
 
 def load_settings(path: Path) -> Settings:
     """What the file says.  Raises `InvalidDocument`."""
-    try:
-        return read_table(tomllib.loads(path.read_text(encoding="utf-8-sig")), Settings)
-    except InvalidFields as error:
-        raise InvalidDocument(error.problems, str(path)) from None
-    except (OSError, ValueError, RecursionError) as error:
-        value = (isinstance(error, OSError) and error.strerror) or str(error)
-        problem = Problem("", value, "a TOML file that can be read", fix="Correct it.")
-        raise InvalidDocument((problem,), str(path)) from error
+    return load_path_as(Settings, path)
 
 
 def nothing_to_tell(home: Home) -> InvalidDocument:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Sequence
 
 import attrs
 
 from rollproof.host import Home
+from rollproof.installation.interrupts import interrupts
 from rollproof.installation.observing.feed import Standing
 from rollproof.installation.observing.observatory import Observatory
 from rollproof.installation.observing.outlet import Outlet
@@ -44,15 +43,11 @@ def observe(home: Home, journal: Journal, outlets: Sequence[Outlet], *, once: bo
 
 async def _interrupted() -> int:
     """The number of the signal that comes."""
-    loop = asyncio.get_running_loop()
-    came: asyncio.Future[int] = loop.create_future()
+    came: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def comes(number: int) -> None:
         if not came.done():
             came.set_result(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Outside the main thread Python hears no signals.
-        with contextlib.suppress(ValueError, RuntimeError):
-            loop.add_signal_handler(number, comes, int(number))
-    return await came
+    with interrupts(comes):
+        return await came

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rollproof.installation.observing.lines import SCHEMA, Dropped
-from rollproof.installation.observing.outlet import Later, fresh
+from rollproof.installation.observing.outlet import Later, lines_of
 from rollproof.installation.observing.signing import SIGNATURE, TIMESTAMP, sign
 from rollproof.installation.observing.tap import Told
 
@@ -63,7 +63,7 @@ class Webhook:
 
     def takes(self, told: Sequence[Told], dropped: Sequence[Dropped]) -> None:
         """Post them.  Raises `Later` unless the answer is 2xx."""
-        events = [each.line() for each in dropped] + [dict(each.line) for each in fresh(told)]
+        events = lines_of(told, dropped)
         if events:
             text = json.dumps({"schema": SCHEMA, "events": events}, separators=(",", ":"))
             self._post(text.encode())
