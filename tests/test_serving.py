@@ -21,6 +21,7 @@ from rollproof.document import load_path
 from rollproof.errors import (
     AllStopped,
     HomeInUse,
+    InvalidDocument,
     InvalidFields,
     NothingRunning,
     NothingToApprove,
@@ -324,6 +325,15 @@ class TestGates:
         assert here.due("web")[0].reason is Reason.SWITCHED_OFF
         assert here.run("web").status.started_by is StartedBy.USER
         assert ground.versions() == {"0": "1.1.0"}
+
+    def test_stop_all_needs_no_images(self, ground: Ground, here: Installation) -> None:
+        """N6: whatever is wrong elsewhere."""
+        ground.home.mkdir(exist_ok=True)
+        (ground.home / "image-sources.toml").write_text("nonsense")
+        assert here.stop_all() is not None
+        assert here.stop_all(off=True) is None
+        with pytest.raises(InvalidDocument):
+            here.due()
 
     def test_stop_all(self, ground: Ground, here: Installation) -> None:
         """N6: no run begins, and those under way wait; a cancel is heard all the same."""

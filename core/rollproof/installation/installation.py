@@ -306,13 +306,7 @@ class Installation:
         """As `status`, with the phase of every instance and the reason of every failure,
         which takes reading all its events."""
         record = self._runs.record(name)
-        if record is None:
-            return None
-        reasons = self._reasons(record)
-        follower = Follower(self._journal, record.charter.run)
-        for happening in follower.news():
-            reasons.hears(happening)
-        return follower, reasons
+        return None if record is None else self._account(record)
 
     def watch(self, scale_set: str, *, audience: Audience | None = None) -> Ended:
         """Follow the run under way without hosting it.  Raises NothingRunning."""
@@ -368,23 +362,18 @@ class Installation:
         UnknownRun, UnknownInstance, RunPruned, and what `plan` raises.
         """
         found = self._explained(name, instance)
-        if instance is not None or found.scale_set != name or not self._is_automatic(name):
+        if instance is not None or found.scale_set != name:
+            return found
+        if not self.scale_set(name).upgrade_policy.is_automatic:
             return found
         (decision,) = self.due(name)
         return attrs.evolve(found, schedule=decision)
-
-    def _is_automatic(self, scale_set: str) -> bool:
-        policy = self.scale_set(scale_set).upgrade_policy.automatic_os_upgrade_policy
-        return policy.enable_automatic_os_upgrade
 
     def _explained(self, name: str, instance: str | None) -> Explanation:
         if self._runs.record(name) is None:
             return foreseen(None, self.plan(name), instance)
         record = self._recorded(name)
-        reasons = self._reasons(record)
-        follower = Follower(self._journal, record.charter.run)
-        for happening in follower.news():
-            reasons.hears(happening)
+        follower, reasons = self._account(record)
         if not has_seen(follower.run):
             planned = plan(record.charter, self._fleets.observe(record.charter.scale_set))
             return foreseen(status_of(record), planned, instance)
@@ -601,7 +590,6 @@ class Installation:
     def _images(self) -> Images:
         return Images(self.home)  # each verb asks the sources anew
 
-    @property
     def _source(self) -> Source:
         return of_catalog(self._images.catalog)
 
@@ -624,6 +612,12 @@ class Installation:
     @property
     def _runs(self) -> Runs:
         return Runs(self.home, self._journal, self._sets)
+
+    def _account(self, record: RunRecord) -> tuple[Follower, Reasons]:
+        follower, reasons = Follower(self._journal, record.charter.run), self._reasons(record)
+        for happening in follower.news():
+            reasons.hears(happening)
+        return follower, reasons
 
     def _reasons(self, record: RunRecord) -> Reasons:
         return Reasons(self.scale_set(record.charter.scale_set).health)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -27,7 +27,7 @@ SLICE: Final = 50
 """Sets that are looked at before others get a word in."""
 
 
-Fit = Callable[[str, ImageVersion], Awaitable[str]]
+Fit = Callable[[str, ImageVersion], Coroutine[Any, Any, str]]
 """Why no run of a set to a version can begin; empty when one can."""
 
 

@@ -19,7 +19,6 @@ from rollproof.errors import (
 )
 from rollproof.fleet import ScaleSet
 from rollproof.host import wall_clock
-from rollproof.images import ImageVersion
 from rollproof.installation.keeper import Fit
 from rollproof.installation.lookout import Lookout, Source
 from rollproof.installation.sets import Sets
@@ -37,10 +36,12 @@ class Scheduling:
         self,
         journal: Journal,
         sets: Sets,
-        source: Source,
+        source: Callable[[], Source],
         fit: Fit,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
+        """``source`` is made only to see what is due: a file that is wrong there must keep
+        nobody from stopping everything."""
         self._journal = journal
         self._sets = sets
         self._source = source
@@ -124,18 +125,14 @@ class Scheduling:
         decision = decide(facts, now)
         if decision.act is not Act.START or decision.version is None:
             return decision
-        unfit = asyncio.run(_words(self._fit, decision.scale_set, decision.version))
+        unfit = asyncio.run(self._fit(decision.scale_set, decision.version))
         return decide(attrs.evolve(facts, unfit=unfit), now)
 
     def _looked(self, now: int) -> Lookout:
-        lookout = Lookout(self._journal, self._source, records=False)
+        lookout = Lookout(self._journal, self._source(), records=False)
         lookout.read()
         lookout.sight(now)
         return lookout
-
-
-async def _words(fit: Fit, name: str, version: ImageVersion) -> str:
-    return await fit(name, version)
 
 
 def _is_held_against(facts: Facts) -> bool:
