@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from catching import catching
 from memory_fleet import IMAGES, Machine, MemoryContract, MemoryFleet, World
 from rollproof.adapters.provider import Provider
 from rollproof.commands import Verb
@@ -39,13 +40,7 @@ QUICK: Final = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-CATCH: Final = settings(
-    QUICK,
-    max_examples=300,
-    derandomize=True,
-    phases=[Phase.generate],  # that it is caught matters, not how briefly
-    report_multiple_bugs=False,
-)
+CATCH: Final = catching(QUICK, max_examples=300)
 
 
 def of(law: Law) -> str:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from catching import catching
 from rollproof import batch, turn
 from rollproof.adapters.provider import Provider
 from rollproof.commands import Command, Verb
@@ -36,13 +37,7 @@ QUICK: Final = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-CATCH: Final = settings(
-    QUICK,
-    max_examples=300,
-    derandomize=True,
-    phases=[Phase.generate],  # that it is caught matters, not how briefly
-    report_multiple_bugs=False,
-)
+CATCH: Final = catching(QUICK, max_examples=300)
 
 
 def test_the_host_keeps_the_laws() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
+from catching import catching
 from rollproof import counts, rules, table
 from rollproof import turn as turns
 from rollproof.batch import EVERYWHERE, offer
@@ -256,14 +257,7 @@ BROKEN: dict[str, tuple[Callable[[Patch], None], str]] = {
     "S13 vanished": (an_old_vanishing_believed, "S13"),
 }
 
-QUICK = settings(
-    SETTINGS,
-    max_examples=3_000,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    report_multiple_bugs=False,  # it ends with the first
-)
+QUICK = catching(SETTINGS, max_examples=3_000)
 
 
 @pytest.mark.parametrize("law", BROKEN)

@@ -1,9 +1,10 @@
 """rollproof_checks.fuzz.RunMachine: `step` keeps its laws under arbitrary events."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from catching import catching
 from rollproof import batch, turn
 from rollproof_checks.fuzz import RunMachine
 
@@ -33,14 +34,6 @@ def test_a_batch_across_bounds_is_caught(
             ledger, ground._replace(**{ignored: None}), **rest
         ),
     )
-    # Without shrinking: that it is found is enough, and takes a second.
-    quick = settings(
-        SETTINGS,
-        max_examples=3_000,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        report_multiple_bugs=False,
-    )
+    quick = catching(SETTINGS, max_examples=3_000)
     with pytest.raises(AssertionError, match=said):
         run_state_machine_as_test(RunMachine, settings=quick)
