@@ -253,8 +253,11 @@ class TestLookout:
             raise OSError("the disk is gone")
 
         world.lookout._source = broken
-        with caplog.at_level(logging.CRITICAL):
+        with caplog.at_level(logging.WARNING):
             assert world.lookout.sight(2) == set()
+        (said,) = caplog.records
+        assert "the disk is gone" in said.getMessage()
+        assert said.exc_info is None, "what is wrong out there is no error of this program"
         assert world.lookout.facts("web").publications == known
 
     def test_first_seen_is_kept_for_the_next_process(self, world: World) -> None:

@@ -455,6 +455,7 @@ class TestProgram:
         }
         assert (due["act"], due["version"]) == ("start", "1.1.0")
         assert "1.1.0 is due" in told("due", "web")
+        assert max(map(len, told("due").splitlines())) <= 80
         assert json.loads(told("stop-all", "--json"))["stopped"] is True
         assert "all upgrades are stopped" in told("run", "web", code=5)
         assert "may go on" in told("stop-all", "--off")

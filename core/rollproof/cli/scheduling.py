@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -9,11 +10,12 @@ import click
 from rollproof.cli.output import answer, columns, instant, line, local_time
 from rollproof.cli.phases import some
 from rollproof.cli.program import INTERRUPTED, Options
+from rollproof.cli.summary import wrapped
 from rollproof.durations import parse_duration
 from rollproof.installation import Installation, Notice
 from rollproof.scheduler import Act, Decision
 
-HEADER = ("set", "now", "reason", "next look", "because")
+HEADER = ("set", "now", "reason", "next look")
 
 
 def serve(options: Options, forever: bool, every: str) -> int:
@@ -53,16 +55,28 @@ def due(options: Options, scale_set: str | None) -> int:
     """What the schedule would do now, and why not more."""
     with Installation(options.place) as here:
         decisions = here.due(scale_set)
-    rows = [HEADER, *map(_row, decisions)]
-    text = columns(rows) if decisions else "no scale set is declared: rollproof apply FILE"
+    text = (
+        _due_text(decisions) if decisions else "no scale set is declared: rollproof apply FILE"
+    )
     answer(options, {"due": [decision_json(each) for each in decisions]}, text)
     return 0
+
+
+def _due_text(decisions: Sequence[Decision]) -> str:
+    """A row for each set, and beneath it why; empty without any."""
+    if not decisions:
+        return ""
+    header, *rows = columns([HEADER, *map(_row, decisions)]).splitlines()
+    lines = [header]
+    for row, decision in zip(rows, decisions, strict=True):
+        lines += [row, *wrapped(decision.text)]
+    return "\n".join(lines)
 
 
 def _row(decision: Decision) -> tuple[str, ...]:
     until = "-" if decision.until is None else local_time(decision.until)
     act = "-" if decision.act is Act.NOTHING else decision.act.replace("_", " ")
-    return decision.scale_set, act, decision.reason, until, decision.text
+    return decision.scale_set, act, decision.reason, until
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:

@@ -153,8 +153,10 @@ class Lookout:
         image, location = place
         try:
             offered = self._source(self._sets[name].scale_set.image_reference, location)
-        except (RollproofError, OSError):
-            log.exception("the versions of %s cannot be listed; those known stand", image)
+        except (RollproofError, OSError) as error:
+            log.warning(
+                "the versions of %s cannot be listed; those known stand: %s", image, error
+            )
             return False
         before = self._publications.get(place, ())
         if [(each.version, each.published_at) for each in before] == [
