@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollproof.algebra import all_of
+from rollproof.charter import Deferral
 from rollproof.commands import Verb
 from rollproof.counts import PHASES, Counts, Limits, attempted, lost, unhealthy, whole
 from rollproof.errors import UnknownInstance
@@ -21,7 +22,7 @@ from rollproof.explain import (
     prospect,
 )
 from rollproof.plan import upcoming
-from rollproof.states import ACTIVE, State
+from rollproof.states import ACTIVE, State, View
 from rollproof.table import PRECHECKING, ROWS, TABLE, Actor, Row, fleet_breached, going
 from rollproof.table import upgraded_breached as image_breached
 from rollproof_checks.fuzz.stage import ILL, NEW, OLD, Stage, fleet
@@ -272,6 +273,34 @@ class TestRun:
         assert reasons(begin) == ["view == 2"]
         assert "its answer is not there yet" in begin.held_back_by[0].why
         assert [wait.verb for wait in told.waits] == [Verb.SURVEY]
+
+    @pytest.mark.parametrize(
+        ("view", "said"),
+        [
+            (View.STALE, "the fleet has not been looked at since the last batch"),
+            (View.ASKED, "its answer is not there yet"),
+            (View.RESTING, "nothing is left but what is withheld until it is approved"),
+        ],
+    )
+    def test_why_the_picture_is_not_fresh(self, view: View, said: str) -> None:
+        """R4.1, R4.11."""
+        run = Stage.of(fleet(3)).start().run
+        told = prospect(
+            ROWS["begin_healthy"],
+            run.state,
+            run.counts._replace(view=view),
+            run.charter.limits,
+        )
+        (stale,) = (each for each in told.held_back_by if each.reads == "view == 2")
+        assert said in stale.why
+
+    def test_a_run_that_rests(self) -> None:
+        """R4.11: what it waits for, and who may end that."""
+        told = of_run(Stage.of(fleet(3), deferral=Deferral.INSTANCE).start().survey())
+        assert [wait.verb for wait in told.waits] == [Verb.AWAIT]
+        complete = next(each for each in told.prospects if each.row == "complete")
+        releases = {each.reads: each.release for each in complete.held_back_by}
+        assert releases["deferred == 0"] == "`rollproof approve`, or the latest time for it"
 
     def test_a_pause_between_batches(self) -> None:
         """R4.5."""
