@@ -46,13 +46,19 @@ class Answering:
     """A server that gives each connection the next answer, the last one for ever."""
 
     def __init__(
-        self, *answers: bytes, hold: bool = False, tls: ssl.SSLContext | None = None
+        self,
+        *answers: bytes,
+        hold: bool = False,
+        tls: ssl.SSLContext | None = None,
+        host: str = HOST,
     ) -> None:
         self.tls = tls
         self.answers = list(answers)
         self.hold = hold
         self.requests: list[bytes] = []
-        self.listener = socket.create_server((HOST, 0))
+        self.host = host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, 0), family=family)
         self.port: int = self.listener.getsockname()[1]
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._serve)
@@ -86,15 +92,18 @@ class Answering:
 
 @contextmanager
 def answering(
-    *answers: bytes, hold: bool = False, tls: ssl.SSLContext | None = None
+    *answers: bytes,
+    hold: bool = False,
+    tls: ssl.SSLContext | None = None,
+    host: str = HOST,
 ) -> Iterator[Answering]:
-    server = Answering(*answers, hold=hold, tls=tls)
+    server = Answering(*answers, hold=hold, tls=tls, host=host)
     server.thread.start()
     try:
         yield server
     finally:
         server.over.set()
-        socket.create_connection((HOST, server.port)).close()
+        socket.create_connection((host, server.port)).close()
         server.thread.join(5)
         server.listener.close()
 
@@ -105,6 +114,14 @@ def free_port() -> int:
         return port
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def verdict(source: HealthSource, host: str = HOST) -> Health:
     return asyncio.run(probe(source, host))
 
@@ -113,7 +130,34 @@ class TestHttp:
     def test_the_expected_status(self) -> None:
         with answering(OK) as server:
             assert verdict(HttpProbe(port=server.port, path="/health?deep=1")) is Health.HEALTHY
-        assert server.requests[0].startswith(b"GET /health?deep=1 HTTP/1.1\r\n")
+        first, *headers, end, rest = server.requests[0].split(b"\r\n")
+        assert (first, end, rest) == (b"GET /health?deep=1 HTTP/1.1", b"", b"")
+        assert f"Host: {HOST}:{server.port}".encode() in headers
+
+    def test_what_comes_before_the_answer_is_none(self) -> None:
+        early = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+        with answering(early + early + OK) as server:
+            assert verdict(HttpProbe(port=server.port)) is Health.HEALTHY
+        with answering(early) as server:
+            assert verdict(HttpProbe(port=server.port, timeout=SHORT)) is Health.UNHEALTHY
+
+    def test_an_answer_that_changes_the_protocol(self) -> None:
+        switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+        with answering(switched, hold=True) as server:
+            assert verdict(HttpProbe(port=server.port, timeout=SHORT)) is Health.UNHEALTHY
+
+    def test_a_long_head(self) -> None:
+        cookie = b"Set-Cookie: " + b"x" * 60_000 + b"\r\n"
+        for cookies, health in ((1, Health.HEALTHY), (4, Health.UNHEALTHY)):
+            answer = b"HTTP/1.1 200 OK\r\n" + cookie * cookies
+            with answering(answer + b"Content-Length: 0\r\n\r\n") as server:
+                assert verdict(HttpProbe(port=server.port)) is health
+
+    @pytest.mark.skipif(not has_ipv6(), reason="this machine has no loopback of IPv6")
+    def test_ipv6(self) -> None:
+        with answering(OK, host="::1") as server:
+            assert verdict(HttpProbe(port=server.port), "::1") is Health.HEALTHY
+        assert f"\r\nHost: [::1]:{server.port}\r\n".encode() in server.requests[0]
 
     def test_another_status_can_be_the_expected_one(self) -> None:
         with answering(ANSWERS["redirect"]) as server:
@@ -373,10 +417,7 @@ def with_prober(
     async def main() -> None:
         clock = count(NOW, apart)
         prober = Prober(source, folder=folder, clock=lambda: next(clock))
-        try:
-            await do(prober)
-        finally:
-            await prober.aclose()
+        await do(prober)
 
     asyncio.run(main())
 
@@ -420,7 +461,6 @@ class TestProber:
             prober = Prober(HttpProbe(port=server.port))
             for _ in range(3):
                 assert asyncio.run(prober.probe(HOST)) is Health.HEALTHY
-            asyncio.run(prober.aclose())
         assert len(server.requests) == 3
 
     def test_so_many_questions_at_once_and_no_more(
@@ -446,7 +486,6 @@ class TestProber:
                 port = server.sockets[0].getsockname()[1]
                 prober = Prober(HttpProbe(port=port, timeout=timedelta(seconds=5)))
                 seen = await asyncio.gather(*(prober.ask(HOST) for _ in range(20)))
-                await prober.aclose()
             assert set(seen) == {Health.HEALTHY}
             assert most == 3
 

@@ -165,14 +165,7 @@ class TestPublishing:
         elsewhere = HealthExtension(port=port, path="/report")
 
         def asked(source: HealthExtension) -> Report | None:
-            async def ask() -> Report | None:
-                prober = Prober(source)
-                try:
-                    return await prober.report(HOST)
-                finally:
-                    await prober.aclose()
-
-            return asyncio.run(ask())
+            return asyncio.run(Prober(source).report(HOST))
 
         with reporting(
             tmp_path, *("--listen", f"{HOST}:{port}", "--path", "/well", "--interval", "60"),

@@ -90,7 +90,6 @@ async def _watch_all(hosts: list[str], port: int) -> ProbeFigure:
     processor = time.process_time()
     began = loop.time()
     await asyncio.gather(*map(watch, hosts))
-    await prober.aclose()
     return ProbeFigure(
         size=len(hosts),
         seconds=loop.time() - began,

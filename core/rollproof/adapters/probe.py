@@ -110,11 +110,6 @@ class Prober:
             self._admitted = (loop, asyncio.Semaphore(AT_ONCE))
         return self._admitted[1]
 
-    async def aclose(self) -> None:
-        """Let go of the connections; the next question makes others."""
-        if self.asker is not None:
-            await self.asker.aclose()
-
 
 async def _connects(source: TcpProbe, host: str) -> bool:
     _, writer = await asyncio.open_connection(host, source.port)
@@ -124,8 +119,4 @@ async def _connects(source: TcpProbe, host: str) -> bool:
 
 async def probe(source: HealthSource, host: str) -> Health:
     """One probe of one host; see `Prober` for many."""
-    prober = Prober(source)
-    try:
-        return await prober.probe(host)
-    finally:
-        await prober.aclose()
+    return await Prober(source).probe(host)

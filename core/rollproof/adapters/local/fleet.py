@@ -59,7 +59,12 @@ class LocalFleet(LocalSet):
         except (UnknownScaleSet, OSError, ValueError) as error:
             raise OutcomeUnknown(instance or "", str(error)) from error
         wanted = [member for member in members if instance in (None, member.id)]
-        return await at_once(self._observe, wanted, probe.AT_ONCE)
+        machines = [self._machine(member) for member in wanted]
+        sights = await self._each(Machine.see, machines)
+        asks = list(zip(machines, sights, strict=True))
+        answers = await at_once(self._ask, asks, probe.AT_ONCE)
+        healths = await self._each(self._judged, machines, sights, answers)
+        return list(map(_instance, wanted, sights, healths))
 
     async def replace(self, key: str, instance: str, version: ImageVersion) -> None:
         """Give the instance a new OS disk, start its server, provision it.
@@ -81,19 +86,9 @@ class LocalFleet(LocalSet):
         """Instances that were not set up by the latest model (R2.3); none where there is
         no fleet yet."""
         known = self._load()
-        members = known.members if known is not None else ()
-
-        async def latest(member: Member) -> bool:
-            return await self._threaded(self._machine(member).up_to_date)
-
-        found = await at_once(latest, members)
-        return tuple(m.id for m, is_latest in zip(members, found, strict=True) if not is_latest)
-
-    async def aclose(self) -> None:
-        """Let go of threads and connections. The servers run on."""
-        if self._prober:
-            await self._prober.aclose()
-        await super().aclose()
+        machines = [self._machine(member) for member in (known.members if known else ())]
+        found = await self._each(Machine.up_to_date, machines)
+        return tuple(m.id for m, latest in zip(machines, found, strict=True) if not latest)
 
     def logs(self, instance: str) -> tuple[DiskLog, ...]:
         """What provisioning did, disk by disk. Raises UnknownScaleSet, UnknownInstance."""
@@ -137,36 +132,21 @@ class LocalFleet(LocalSet):
         for name, found in expired(self.scale_set, facts).items():
             raise CredentialExpired(instance, f"at {found}", name)
 
-    async def _observe(self, member: Member) -> Instance:
-        machine = self._machine(member)
-        sight = await self._threaded(machine.see)
-        now = self._clock()
-        answer = await self._ask(member, machine, sight)
-        health = await self._threaded(self._judged, machine, sight, answer, now)
-        return Instance(
-            id=member.id,
-            zone=member.zone,
-            fault_domain=member.fault_domain,
-            update_domain=member.update_domain,
-            power_state=sight.power_state,
-            version=sight.version,
-            health=health,
-            os_disk=sight.disk,
-            data_disks=("data",),
-            protected=member.protected,
-        )
-
-    async def _ask(self, member: Member, machine: Machine, sight: Sight) -> Health | None:
+    async def _ask(self, seen: tuple[Machine, Sight]) -> tuple[int, Health | None]:
+        """When its application was asked, and what it answered."""
+        (machine, sight), now = seen, self._clock()
         if self._prober is None or sight.power_state is not PowerState.RUNNING:
-            return None
+            return now, None
         disk = machine.home.disks / sight.disk
-        return await self._prober.ask(member.address, booted_at=sight.booted_at, disk=disk)
+        ask = self._prober.ask(machine.address, booted_at=sight.booted_at, disk=disk)
+        return now, await ask
 
     def _judged(
-        self, machine: Machine, sight: Sight, answer: Health | None, now: int
+        self, machine: Machine, sight: Sight, answered: tuple[int, Health | None]
     ) -> Health:
         """What the signals come to, with what is remembered of them (R5.1, R5.3)."""
         source, least = self.scale_set.health, self.scale_set.timeouts.min_healthy_time
+        now, answer = answered
 
         def judged(streak: Streak) -> tuple[Streak, Health]:
             application = None
@@ -177,3 +157,18 @@ class LocalFleet(LocalSet):
             return streak.settled(health, least, now)
 
         return memory.judged(machine.home, sight.boot, judged)
+
+
+def _instance(member: Member, sight: Sight, health: Health) -> Instance:
+    return Instance(
+        id=member.id,
+        zone=member.zone,
+        fault_domain=member.fault_domain,
+        update_domain=member.update_domain,
+        power_state=sight.power_state,
+        version=sight.version,
+        health=health,
+        os_disk=sight.disk,
+        data_disks=("data",),
+        protected=member.protected,
+    )
