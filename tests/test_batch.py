@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollproof.batch import EVERYWHERE, Ground, next_ground, offer
+from rollproof.batch import (
+    EVERYWHERE,
+    Ground,
+    next_ground,
+    offer,
+    restore_ground,
+    stand,
+)
 from rollproof.fleet import Health, Instance
-from rollproof.ledger import empty_ledger
+from rollproof.ledger import CODE, Ledger, empty_ledger
 from rollproof.run import Run
 from rollproof.table import ABSENT
 from rollproof_checks.fuzz.stage import HEALTHY, ILL, OLD, Stage
@@ -108,6 +115,43 @@ class TestOneUpdateDomain:
         assert next_ground(done, one_domain=True) == ("a", "1")
 
 
+class TestRestoreGround:
+    """R6.1, R4.8: where disks are given back."""
+
+    @staticmethod
+    def failed(*places: tuple[str, str, str]) -> Ledger:
+        """Instances by zone, domain and phase."""
+        ledger = surveyed([(zone, domain, HEALTHY) for zone, domain, _ in places]).ledger
+        for number, (_, _, phase) in enumerate(places):
+            index = ledger.roster.index[f"i{number:02}"]
+            ledger = ledger._replace(phases=ledger.phases.put(index, CODE[phase]))
+        return ledger
+
+    def test_the_domain_where_it_is_under_way(self) -> None:
+        ledger = self.failed(
+            ("a", "0", "failed_healthy"), ("a", "1", "recovering"), ("b", "1", "failed_healthy")
+        )
+        assert restore_ground(ledger, one_domain=True) == Ground(update_domain="1")
+
+    def test_else_the_first_where_anything_failed(self) -> None:
+        ledger = self.failed(
+            ("a", "1", "failed_healthy"), ("b", "0", "failed_unhealthy"), ("a", "", "replacing")
+        )
+        assert restore_ground(ledger, one_domain=True) == Ground(update_domain="0")
+
+    def test_everywhere_unless_domains_are_kept_apart(self) -> None:
+        assert restore_ground(empty_ledger()) == EVERYWHERE
+
+    def test_who_stands_there(self) -> None:
+        ledger = self.failed(
+            ("a", "0", "failed_healthy"), ("a", "1", "failed_healthy"), ("b", "1", "awaiting")
+        )
+        of = CODE["failed_healthy"]
+        assert list(stand(ledger, of)) == [0, 1]
+        assert list(stand(ledger, of, Ground(update_domain="1"))) == [1]
+        assert list(stand(ledger, of, Ground("b"))) == []
+
+
 @given(members)
 def test_only_the_unhealthy(found: list[Member]) -> None:
     """S6: what is left when the headroom is spent."""
@@ -125,5 +169,5 @@ def test_a_zone_with_nothing_pending_is_passed_over() -> None:
 
 def test_where_nothing_is_pending_there_is_no_zone() -> None:
     """The table begins no batch then; asking is a mistake of the caller."""
-    with pytest.raises(AssertionError, match="nothing is pending"):
+    with pytest.raises(AssertionError, match="nobody to choose"):
         next_ground(empty_ledger())

@@ -37,7 +37,7 @@ from rollproof_checks.conform import (
 from rollproof_checks.conform.__main__ import main
 from rollproof_checks.conform.chart import charted
 from rollproof_checks.conform.laws import Steps
-from rollproof_checks.conform.settings import D2, ONE, TWO, TWO_DOMAINS
+from rollproof_checks.conform.settings import D2, DOMAINS_BACK, ONE, TWO, TWO_DOMAINS
 from rollproof_checks.conform.table import Departure, Node
 from rollproof_checks.verdicts import Verdict
 
@@ -175,6 +175,20 @@ class TestDeliberateBugs:
         assert conform(bounds(crossed)).verdict is Verdict.PROVED
         monkeypatch.setattr(turn, "next_ground", by_zone)
         assert law(conform(bounds(crossed))).startswith("the batch should be")
+
+    def test_disks_given_back_across_update_domains(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """R6.1, R4.8."""
+        told = "disks are given back in the update domains ['d1', 'd2'] at once (R6.1)"
+        monkeypatch.setattr(turn, "restore_ground", lambda _, **which: EVERYWHERE)
+        assert law(conform(bounds(DOMAINS_BACK))) == told
+
+    def test_no_disk_given_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """R4.8: waiting for another domain is no excuse where nothing is under way."""
+        monkeypatch.setattr(turn, "restore_ground", lambda _, **which: Ground("nowhere"))
+        told = "the run stands still where row 'restore_unhealthy' may be taken"
+        assert law(conform(bounds(DOMAINS_BACK))) == told
 
     def test_stale_report_is_acted_upon(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """S13: whichever attempt a report is about."""
@@ -434,6 +448,7 @@ PINNED = {
     "1 withheld, then left alone, 1 disturbances": (225, 83, 0),
     "two zones, apart, 0 disturbances": (179, 20, 184),
     "two domains, apart": (179, 20, 184),
+    "two domains, given back": (179, 17, 0),
     "two, unhealthy first": (400, 214, 1_136),
     "three at once": (466, 95, 961),
     "four in turn": (107, 24, 236),

@@ -1,7 +1,9 @@
 """rollproof.explain: the answers come from the guards that decide (N5)."""
 
 from itertools import islice
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from rollproof.charter import Deferral
 from rollproof.commands import Verb
 from rollproof.counts import PHASES, Counts, Limits, attempted, lost, unhealthy, whole
 from rollproof.errors import UnknownInstance
-from rollproof.events import Cancel, Pause, Resume
+from rollproof.events import Cancel, Pause, RestoreFailed, Resume
 from rollproof.explain import (
     InstanceAnswer,
     Prospect,
@@ -193,6 +195,30 @@ class TestInstance:
         assert answer(stage, "i07").order == (
             "the next batch is drawn from update domain 0, and this one stands in 1"
         )
+
+    def test_disks_of_another_update_domain_come_back_first(self) -> None:
+        """R6.1: what failed in the second domain waits for the first."""
+        terms: dict[str, Any] = {
+            "rollback": 0,
+            "restore_on_breach": 1,
+            "max_batch": 100,
+            "max_unhealthy": 50,
+            "max_unhealthy_upgraded": 100,
+        }
+        world = [
+            attrs.evolve(each, update_domain=str(number))
+            for number, each in enumerate(fleet(3))
+        ]
+        stage = Stage.of(world, bad=["i00", "i01"], one_domain=True, **terms)
+        stage.begin().batch().survey()
+        assert answer(stage, "i00").order == ""
+        stage.batch().survey()
+        assert (stage.phases["i00"], stage.phases["i01"]) == ("restoring", "failed_unhealthy")
+        assert answer(stage, "i01").order == (
+            "disks are given back in update domain 0 first, and this one stands in 1 (R6.1)"
+        )
+        stage.send(RestoreFailed(stage.at, "i00", 1, "no quota"))
+        assert stage.phases["i01"] == "restoring"
 
     def test_a_full_batch(self) -> None:
         """S1: of the same place, but behind."""

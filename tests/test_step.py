@@ -192,6 +192,29 @@ class TestFailing:
         assert len(stage.of_phase("restoring")) == 1
         assert stage.finish().run.counts.restored_healthy == 5
 
+    def test_disks_come_back_to_one_update_domain_at_a_time(self) -> None:
+        """R6.1, R4.8: three in two domains have failed, and four might be restored at once."""
+        terms: dict[str, Any] = {
+            "rollback": 0,
+            "restore_on_breach": 1,
+            "max_batch": 100,
+            "max_unhealthy": 60,
+            "max_unhealthy_upgraded": 100,
+        }
+        world = [
+            attrs.evolve(each, update_domain="01"[number % 2])
+            for number, each in enumerate(fleet(4))
+        ]
+        stage = Stage.of(world, bad=[each.id for each in world], one_domain=True, **terms)
+        stage.begin().batch().survey().batch().survey()
+        assert stage.state is State.ROLLING_BACK
+        assert stage.of_phase("restoring") == ["i00", "i02"]
+        stage.send(RestoreFailed(stage.at, "i00", 1, "no quota"))
+        assert stage.of_phase("restoring") == ["i02"]
+        stage.send(RestoreFailed(stage.at, "i02", 1, "no quota"))
+        assert stage.of_phase("restoring") == ["i01"]
+        assert stage.finish().run.counts.restored_healthy == 1
+
     def test_a_replace_that_is_refused(self) -> None:
         stage = Stage.of(fleet(10), **OPEN).begin()
         stage.send(ReplaceFailed(stage.at, "i00", 1, "no quota"))

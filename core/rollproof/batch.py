@@ -1,4 +1,5 @@
-"""Which instances form the next batch: zone, health order, update domain.
+"""Which instances form the next batch, and which go back next: zone, health order, update
+domain.
 
 Only the order is decided here.  How many may go, and how many healthy ones among them,
 stands in the table; it takes what is offered until its room is used up, so nothing in
@@ -7,16 +8,18 @@ this module can break what the table promises.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import chain
 from typing import NamedTuple, cast
 
-from rollproof.ledger import CODE, Lane, Ledger
+from rollproof.ledger import CODE, Lane, Ledger, Place
 
 HEALTHY = CODE["pending_healthy"]
 UNHEALTHY = CODE["pending_unhealthy"]
-BOTH = (HEALTHY, UNHEALTHY)
+PENDING = (HEALTHY, UNHEALTHY)
+FAILED = (CODE["failed_healthy"], CODE["failed_unhealthy"])
+RETURNING = (CODE["restoring"], CODE["recovering"])
 
 
 class Ground(NamedTuple):
@@ -25,12 +28,10 @@ class Ground(NamedTuple):
     zone: str | None = None
     update_domain: str | None = None
 
-    def holds(self, lane: Lane) -> bool:
-        """Whether the instances of the lane stand on it."""
-        return self.zone in (None, lane.zone) and self.update_domain in (
-            None,
-            lane.update_domain,
-        )
+    def holds(self, place: Lane | Place) -> bool:
+        """Whether the instances of the lane, or in that place, stand on it."""
+        here = self.zone in (None, place.zone)
+        return here and self.update_domain in (None, place.update_domain)
 
 
 EVERYWHERE = Ground()
@@ -51,17 +52,33 @@ def next_ground(
     """
     if not (one_zone or one_domain):
         return EVERYWHERE
-    phases = _scannable(ledger)
-    lanes = sorted(ledger.roster.lanes)
-    if one_domain:
+    first = _first_lane(
+        ledger, ((UNHEALTHY,), PENDING) if unhealthy_first else (PENDING,), by_domain=one_domain
+    )
+    return Ground(first.zone if one_zone else None, first.update_domain if one_domain else None)
+
+
+def restore_ground(ledger: Ledger, *, one_domain: bool = False) -> Ground:
+    """Where disks are given back: everywhere, or in one update domain at a time (R6.1), in
+    which nothing is left to give back before the next is begun.  Something must have failed.
+    """
+    if not one_domain:
+        return EVERYWHERE
+    first = _first_lane(ledger, (RETURNING, FAILED), by_domain=True)
+    return Ground(update_domain=first.update_domain)
+
+
+def _first_lane(ledger: Ledger, choices: Iterable[tuple[int, ...]], *, by_domain: bool) -> Lane:
+    """The first lane that holds an instance in a phase of the first choice, or else of the
+    next: by zone and update domain, or by update domain and zone."""
+    phases, lanes = _scannable(ledger), sorted(ledger.roster.lanes)
+    if by_domain:
         lanes.sort(key=lambda lane: lane.update_domain)
-    for codes in ((UNHEALTHY,), (HEALTHY, UNHEALTHY)) if unhealthy_first else (BOTH,):
+    for codes in choices:
         for lane in lanes:
             if any(phases.find(code, lane.start, lane.stop) >= 0 for code in codes):
-                return Ground(
-                    lane.zone if one_zone else None, lane.update_domain if one_domain else None
-                )
-    raise AssertionError("nothing is pending")
+                return lane
+    raise AssertionError("there is nobody to choose")
 
 
 def offer(
@@ -79,7 +96,14 @@ def offer(
         return _scan(phases, lanes, (UNHEALTHY,))
     if unhealthy_first:
         return chain(_scan(phases, lanes, (UNHEALTHY,)), _scan(phases, lanes, (HEALTHY,)))
-    return _scan(phases, lanes, BOTH)
+    return _scan(phases, lanes, PENDING)
+
+
+def stand(ledger: Ledger, code: int, ground: Ground = EVERYWHERE) -> Iterator[int]:
+    """Indexes of the instances in a phase that stand on the ground, in their order."""
+    phases, places = _scannable(ledger), ledger.roster.places
+    everybody = Lane("", "", 0, len(phases))
+    return (at for at in _scan_lane(phases, everybody, code) if ground.holds(places[at]))
 
 
 def _scan(phases: bytearray, lanes: list[Lane], codes: tuple[int, ...]) -> Iterator[int]:

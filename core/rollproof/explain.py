@@ -21,10 +21,11 @@ from typing import Final
 
 import attrs
 
+from rollproof.batch import restore_ground
 from rollproof.commands import Command, Verb
 from rollproof.counts import PHASES, Counts, Limits, attempted, lost, unhealthy, whole
 from rollproof.errors import UnknownInstance
-from rollproof.ledger import IN_FLIGHT
+from rollproof.ledger import IN_FLIGHT, Place
 from rollproof.phrases import PHRASES, STANDING, numbered, spelled
 from rollproof.plan import upcoming
 from rollproof.rules import share
@@ -134,7 +135,8 @@ class InstanceAnswer:
     """In which batch from now it will be, 1 for the next, if nothing fails; None when in
     none that can be foreseen."""
     order: str
-    """Why it is not in the next batch, in words; empty when it is, or wants none."""
+    """Why it is not in the next batch, or not given its disk back yet though the table
+    admits it, in words; else empty."""
 
 
 # -- rows ---------------------------------------------------------------------------------
@@ -324,6 +326,8 @@ def explain_instance(run: Run, instance: str, waiting: Sequence[Command]) -> Ins
     batch, order = None, ""
     if phase.startswith("pending") and run.state not in TERMINAL:
         batch, order = _turn_of(run, instance, waiting)
+    elif phase.startswith("failed") and run.state is State.ROLLING_BACK:
+        order = _after_domain(run, place)
     return InstanceAnswer(
         instance=instance,
         phase=phase,
@@ -367,6 +371,17 @@ def _turn_of(run: Run, instance: str, waiting: Sequence[Command]) -> tuple[int |
     if number == 1:
         return 1, ""
     return number, _behind(run, instance, batches[0])
+
+
+def _after_domain(run: Run, place: Place) -> str:
+    """Whose disks are given back before its own (R6.1)."""
+    ground = restore_ground(run.ledger, one_domain=run.charter.one_domain)
+    if ground.holds(place):
+        return ""
+    return (
+        f"disks are given back in update domain {ground.update_domain} first, and this one "
+        f"stands in {place.update_domain} (R6.1)"
+    )
 
 
 def _behind(run: Run, instance: str, first: Sequence[str]) -> str:

@@ -16,14 +16,14 @@ Laws
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, cast
 
 import attrs
 
-from rollproof.batch import Ground
+from rollproof.batch import FAILED, PENDING, RETURNING, Ground
 from rollproof.charter import Charter
 from rollproof.commands import Command, Verb
 from rollproof.counts import failed, in_flight, lost, pending, unhealthy, whole
@@ -237,9 +237,7 @@ def plan(
             healthy=size - (min(size, allowed + 1) if begins else ill),
         ),
         breakable=breakable,
-        duration=_duration(
-            charter, len(batches), attempts, full_batch(counts, limits), per_instance
-        ),
+        duration=_duration(charter, len(batches), attempts, per_instance),
     )
 
 
@@ -251,20 +249,16 @@ def remaining(run: Run) -> Remaining | None:
         return Remaining(batches=0, longest=0, limit=0)
     if whole(counts) == 0:
         return None
-    current = _until_the_gates(run)
+    longest, limit = _until_the_gates(run)
     if not going(counts, charter.limits):
-        return Remaining(batches=0, longest=current, limit=current)
+        return Remaining(batches=0, longest=longest, limit=limit)
     between = 0 if run.state is State.PRECHECKING else 1
     batches, attempts = _batches_to_come(run), pending(counts)
-    on_breach = _on_breach(
-        charter,
-        attempts + in_flight(counts) + failed(counts),
-        full_batch(counts, charter.limits),
-    )
+    on_breach = _on_breach(charter, attempts + in_flight(counts) + failed(counts))
     return Remaining(
         batches=batches,
-        longest=current + _ahead(charter, batches, between),
-        limit=current + _ahead(charter, attempts, between) + on_breach,
+        longest=longest + _ahead(charter, batches, between),
+        limit=limit + _ahead(charter, attempts, between) + on_breach,
     )
 
 
@@ -449,18 +443,19 @@ def _back(charter: Charter) -> int:
     return charter.restore_wait + charter.health_wait
 
 
-def _after_batch(charter: Charter) -> int:
-    """The longest that the rollback of a batch may take: no batch is larger than the
-    number of restores under way at once (R4.3)."""
-    return _back(charter) if charter.limits.rollback else 0
+def _after_batch(charter: Charter, rounds: int = 1) -> int:
+    """The longest that the rollback of a batch may take.  It is one round: no batch is
+    larger than the number of restores under way at once (R4.3)."""
+    return rounds * _back(charter) if charter.limits.rollback else 0
 
 
-def _on_breach(charter: Charter, attempts: int, at_once: int) -> int:
+def _on_breach(charter: Charter, attempts: int) -> int:
     """The longest that restoring may take when a threshold ends the run after so many
-    attempts (R4.8).  With rollback there is nothing left to restore by then."""
+    attempts (R4.8): what healed may go down for its old disk one by one (S6).  With
+    rollback there is nothing left to restore by then."""
     if charter.limits.rollback or not charter.limits.restore_on_breach:
         return 0
-    return _rounds(attempts, at_once) * _back(charter)
+    return attempts * _back(charter)
 
 
 def _rounds(instances: int, at_once: int) -> int:
@@ -481,7 +476,7 @@ def _ahead(charter: Charter, batches: int, between: int) -> int:
 
 
 def _duration(
-    charter: Charter, batches: int, attempts: int, at_once: int, per_instance: int | None
+    charter: Charter, batches: int, attempts: int, per_instance: int | None
 ) -> Duration:
     pauses = _pauses(charter, batches, 0)
     expected = None
@@ -491,23 +486,26 @@ def _duration(
         shortest=pauses,
         expected=expected,
         longest=_ahead(charter, batches, 0),
-        limit=_ahead(charter, attempts, 0) + _on_breach(charter, attempts, at_once),
+        limit=_ahead(charter, attempts, 0) + _on_breach(charter, attempts),
     )
 
 
-def _until_the_gates(run: Run) -> int:
-    """The longest until the current batch or pause is over."""
+def _until_the_gates(run: Run) -> tuple[int, int]:
+    """The longest until the current batch or pause is over: while nobody heals or falls ill
+    by himself, and whatever happens."""
     charter, counts = run.charter, run.counts
+    may_return = failed(counts) + in_flight(counts)
     match run.state:
         case State.ROLLING_FORWARD:
-            return _forward(charter) + _after_batch(charter)
+            ahead = _forward(charter)
         case State.WAITING_HEALTH:
-            return charter.health_wait + _after_batch(charter)
+            ahead = charter.health_wait
         case State.ROLLING_BACK:
-            rounds = _rounds(failed(counts) + in_flight(counts), counts.cap)
-            return rounds * _back(charter)
+            at_most = failed(counts) + min(1, in_flight(counts))
+            return _rounds_back(run) * _back(charter), at_most * _back(charter)
         case _:
-            return charter.pause * counts.gated
+            return charter.pause * counts.gated, charter.pause * counts.gated
+    return ahead + _after_batch(charter), ahead + _after_batch(charter, may_return)
 
 
 def _batches_to_come(run: Run) -> int:
@@ -516,16 +514,27 @@ def _batches_to_come(run: Run) -> int:
     counts, limits = run.counts, run.charter.limits
     spare = headroom(counts, limits) + counts.pending_unhealthy
     size = max(1, min(full_batch(counts, limits), spare))
-    waiting: dict[Ground, int] = {}
+    found = _by_ground(run, PENDING, one_zone=not run.charter.cross_zone)
+    return sum(_rounds(number, size) for number in found.values())
+
+
+def _rounds_back(run: Run) -> int:
+    """Rounds in which the disks of all that failed, or is on its way back, are given back,
+    as many at once as a batch may hold (R4.3, R6.1)."""
+    found = _by_ground(run, (*FAILED, *RETURNING), one_zone=False)
+    return sum(_rounds(number, run.counts.cap) for number in found.values())
+
+
+def _by_ground(run: Run, codes: Iterable[int], *, one_zone: bool) -> Mapping[Ground, int]:
+    """How many instances stand in these phases, by the ground that a batch of them is
+    drawn from."""
+    found: Counter[Ground] = Counter()
     for lane in run.ledger.roster.lanes:
-        ground = Ground(
-            None if run.charter.cross_zone else lane.zone,
-            lane.update_domain if run.charter.one_domain else None,
-        )
-        for side in ("pending_healthy", "pending_unhealthy"):
-            found = _phases(run).count(CODE[side], lane.start, lane.stop)
-            waiting[ground] = waiting.get(ground, 0) + found
-    return sum(_rounds(number, size) for number in waiting.values())
+        domain = lane.update_domain if run.charter.one_domain else None
+        ground = Ground(lane.zone if one_zone else None, domain)
+        for code in codes:
+            found[ground] += _phases(run).count(code, lane.start, lane.stop)
+    return found
 
 
 def _negative(per_instance: int) -> Problem:

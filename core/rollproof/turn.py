@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rollproof.batch import next_ground, offer
+from rollproof.batch import EVERYWHERE, Ground, next_ground, offer, restore_ground, stand
 from rollproof.commands import Command, Verb
 from rollproof.counts import EMPTY, PHASES, Counts
 from rollproof.ledger import CODE, IN_FLIGHT, Ledger
@@ -217,7 +217,8 @@ class Turn:
         self.take_if_enabled(_SEAL)
 
     def _restore(self) -> bool:
-        indexes = self._take_each(_RESTORE)
+        ground = restore_ground(self.ledger(), one_domain=self.charter.one_domain)
+        indexes = self._take_each(_RESTORE, ground)
         for index in indexes:
             self.command(Verb.RESTORE, index, self.charter.restore_wait)
         return bool(indexes)
@@ -225,14 +226,16 @@ class Turn:
     def _abandon(self) -> bool:
         return bool(self._take_each(_ABANDON))
 
-    def _take_each(self, rows: Mapping[int, Row]) -> list[int]:
+    def _take_each(self, rows: Mapping[int, Row], ground: Ground = EVERYWHERE) -> list[int]:
         """Take the row of each phase as often as the table admits it, in the order of
-        the indexes; those that moved.  Looks for an instance only where there is one."""
+        the indexes, for those who stand on the ground; who moved."""
         moved = []
         for code, row in rows.items():
-            at = -1
+            standing = stand(self.ledger(), code, ground)
             while row.enabled(self.counts, self.charter.limits):
-                at = self.phases.cells().index(code, at + 1)
+                at = next(standing, None)
+                if at is None:
+                    break
                 self.take(row, at)
                 moved.append(at)
         return moved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from rollproof.commands import Command, Verb
@@ -10,7 +11,7 @@ from rollproof.counts import PHASE_COUNT
 from rollproof.events import Event
 from rollproof.run import Run, expects
 from rollproof.states import State
-from rollproof.table import Actor
+from rollproof.table import Actor, Row
 from rollproof_checks.conform.meaning import FLYING, Meaning
 from rollproof_checks.conform.seats import GONE, Seat, Seats
 from rollproof_checks.conform.table import OWN, Departure, Node, Table
@@ -34,6 +35,7 @@ ORDER: Final = {
 """How far an instance is within one life: it never goes back, so no command about it is
 repeated, and no key."""
 
+RETURNING: Final = ("restoring", "recovering")
 BEFORE_MATTERS: Final = frozenset({*FLYING, "failed_healthy", "failed_unhealthy"})
 COUNTED_LOST: Final = (
     *("upgraded_unhealthy", "failed_healthy", "failed_unhealthy"),
@@ -62,6 +64,7 @@ def check(table: Table, taken: Taken) -> None:
     _withheld(taken, own)
     _wanted(taken, picked)
     _lives(taken)
+    _given_back(taken)
     if any(name.startswith("begin_") for name in own):
         _batch(taken, picked)
 
@@ -87,9 +90,22 @@ def _refines(table: Table, taken: Taken) -> None:
         raise Departure(f"the rows {rows} lead to {node}, the step to {after[1:3]}")
     if after.ledger.tally() != after.counts[:PHASE_COUNT]:
         raise Departure(f"the ledger sums to {after.ledger.tally()}, not to {after.counts}")
-    left = table.unfinished(node, p)
-    if left is not None:
-        raise Departure(f"the run stands still where row {left!r} may be taken")
+    for row in table.unfinished(node, p):
+        if not _elsewhere(taken, row):
+            raise Departure(f"the run stands still where row {row.name!r} may be taken")
+
+
+def _elsewhere(taken: Taken, row: Row) -> bool:
+    """Whether all whom the row could give their disks back stand in other update domains
+    than the one in which that is under way (R6.1): the counts do not know it."""
+    if row.enters != "restoring" or not taken.before.charter.one_domain:
+        return False
+    under_way = _domains(taken.now, RETURNING)
+    return bool(under_way) and not under_way & _domains(taken.now, (row.leaves,))
+
+
+def _domains(known: Seats, phases: Collection[str | None]) -> set[str]:
+    return {seat.place.update_domain for seat in known.values() if seat.phase in phases}
 
 
 def _as_meant(table: Table, taken: Taken) -> tuple[str, ...]:
@@ -225,6 +241,13 @@ def _lives(taken: Taken) -> None:
 
 def _kind(phase: str) -> str:
     return phase.removesuffix("_healthy").removesuffix("_unhealthy")
+
+
+def _given_back(taken: Taken) -> None:
+    domains = _domains(taken.now, RETURNING)
+    if len(domains) > 1 and taken.before.charter.one_domain:
+        told = sorted(domains)
+        raise Departure(f"disks are given back in the update domains {told} at once (R6.1)")
 
 
 def _batch(taken: Taken, picked: Seats) -> None:

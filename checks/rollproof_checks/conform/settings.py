@@ -213,6 +213,17 @@ TWO_DOMAINS: Final = Setting(
     names=2,
     one_domain=True,
 )
+DOMAINS_BACK: Final = Setting(
+    name="two domains, given back",
+    why="a breach restores what failed in two update domains, one after the other (R4.8, R6.1);"
+    " counts do not know who stands where, so they are not compared",
+    places=(D1, D2),
+    limits=_limits(100, 50, 100, rollback=0, breach=1),
+    disturbances=0,
+    names=2,
+    one_domain=True,
+    compared=False,
+)
 THREE_AT_ONCE: Final = Setting(
     name="three at once",
     why="a batch of several, of which each goes its own way (R4.3)",
@@ -237,6 +248,7 @@ QUICK: Final = Bounds(
         *_deferred(1, 1),
         _apart(0)[0],
         TWO_DOMAINS,
+        DOMAINS_BACK,
         UNHEALTHY_FIRST,
         THREE_AT_ONCE,
         FOUR_IN_TURN,
@@ -255,6 +267,7 @@ THOROUGH: Final = Bounds(
         *_deferred(1, None),
         *_deferred(2, 1),
         *_apart(1),
+        DOMAINS_BACK,
         UNHEALTHY_FIRST,
         THREE_AT_ONCE,
         Setting(

@@ -47,7 +47,7 @@ class Table:
         self.rows = {row.name: row for row in rows}
         self._of = {state: [r for r in rows if state in r.sources] for state in State}
         self._folded: dict[tuple[Node, Limits[int], tuple[str, ...]], Node] = {}
-        self._idle: dict[tuple[Node, Limits[int]], str | None] = {}
+        self._idle: dict[tuple[Node, Limits[int]], tuple[Row, ...]] = {}
 
     def fold(self, node: Node, p: Limits[int], names: tuple[str, ...]) -> Node:
         """Where the rows lead, one after the other.  Raises `Departure` at the first that
@@ -71,12 +71,12 @@ class Table:
             state, counts = row.target or state, row.after(counts, p)
         return Node(state, counts)
 
-    def unfinished(self, node: Node, p: Limits[int]) -> str | None:
-        """A row that the run should have taken by itself before it stood still here."""
+    def unfinished(self, node: Node, p: Limits[int]) -> tuple[Row, ...]:
+        """Rows that the run should have taken by itself before it stood still here."""
         asked = (node, p)
         if asked not in self._idle:
-            own = (row.name for row in self.enabled(node, p) if row.actor in OWN)
-            self._idle[asked] = next(own, None)
+            own = (row for row in self.enabled(node, p) if row.actor in OWN)
+            self._idle[asked] = tuple(own)
         return self._idle[asked]
 
     def enabled(self, node: Node, p: Limits[int]) -> Iterator[Row]:

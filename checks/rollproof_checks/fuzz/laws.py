@@ -17,7 +17,7 @@ from rollproof.journal import Journal
 from rollproof.run import Run, expects, new_run
 from rollproof.states import TERMINAL, Cause, State, View
 from rollproof.step import trace
-from rollproof_checks.fuzz.stage import FLYING
+from rollproof_checks.fuzz.stage import FLYING, check_returns
 
 THRESHOLDS = (Cause.FLEET_UNHEALTHY, Cause.UPGRADED_UNHEALTHY)
 CLAIMS = ("begin_healthy", "begin_unhealthy", "claim_healthy", "claim_unhealthy")
@@ -59,6 +59,7 @@ class RecordJudge:
         self, event: Event, after: Run, commands: tuple[Command, ...], rows: tuple[str, ...]
     ) -> None:
         assert after.ledger.tally() == after.counts[: len(PHASES)], "the ledger is the counts"
+        check_returns(after)
         batch = [command for command in commands if command.verb is Verb.REPLACE]
         claims = [row for row in rows if row in CLAIMS]
         assert len(batch) == len(claims)

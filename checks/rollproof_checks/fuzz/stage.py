@@ -40,7 +40,8 @@ from rollproof.step import step, trace
 from rollproof.table import ROWS
 
 OLD, NEW, OTHER = "1.0.0", "2.0.0", "1.5.0"
-FLYING = ("replacing", "awaiting", "restoring", "recovering")
+RETURNING = ("restoring", "recovering")
+FLYING = ("replacing", "awaiting", *RETURNING)
 LOST = (
     *("upgraded_unhealthy", "failed_healthy", "failed_unhealthy", "restored_healthy"),
     *("restored_unhealthy", "unrestored_healthy", "unrestored_unhealthy"),
@@ -111,6 +112,7 @@ def check_step(
     """What holds of every step, whatever the event."""
     check_rows(before, after, rows)
     check_sums(after)
+    check_returns(after)
     check_commands(before, event, after, commands)
     replaced = [c.instance for c in commands if c.verb is Verb.REPLACE]
     if replaced:
@@ -143,6 +145,14 @@ def check_sums(run: Run) -> None:
         assert run.counts.stop == Cause.NONE
     if run.state is State.CANCELLED:
         assert run.counts.stop != Cause.NONE
+
+
+def check_returns(run: Run) -> None:
+    """R6.1: where one update domain is upgraded at a time, one is given its disks back at a
+    time."""
+    if run.charter.one_domain:
+        back = [name for name, phase in run.ledger.members() if phase in RETURNING]
+        assert len(domains_of(run, back)) <= 1, "R6.1"
 
 
 def check_commands(
