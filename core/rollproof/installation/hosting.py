@@ -12,7 +12,6 @@ import contextlib
 
 import attrs
 
-from rollproof.adapters.local import LocalFleet
 from rollproof.errors import HomeInUse, NotFound
 from rollproof.events import Observed
 from rollproof.fleet import Health
@@ -22,6 +21,7 @@ from rollproof.installation.following import Audience, Follower, Happening
 from rollproof.installation.interrupts import interrupts
 from rollproof.installation.keeper import Keeper
 from rollproof.installation.lookout import Lookout, nowhere
+from rollproof.installation.providers import Providers
 from rollproof.installation.sets import Sets
 from rollproof.installation.together import until_one_ends
 from rollproof.journal import Journal, Turned
@@ -56,11 +56,10 @@ class Waiting:
     ) -> None:
         self._home = home
         self._journal = journal
-        self._sets = sets
+        self._providers = Providers(journal, sets)
         self._run = run
         self._audience = audience
         self._follower = Follower(journal, run)
-        self._fleets: dict[tuple[str, str], LocalFleet] = {}
         self._host: EmbeddedHost | None = None
         self._keeper: Keeper | None = None
         self._seq = 0
@@ -87,8 +86,7 @@ class Waiting:
             finally:
                 for task in (ticking, *self._questions.values()):
                     task.cancel()
-                for fleet in self._fleets.values():
-                    await fleet.aclose()
+                await self._providers.aclose()
         return Ended(status_of(self._journal.run(self._run)), self._interrupted)
 
     async def _wait(self, *, hosting: bool) -> None:
@@ -136,7 +134,9 @@ class Waiting:
             return
         self._seq = self._follower.seq
         self._host = EmbeddedHost(
-            self._journal, self._fleet, observers=[self._turned, self._hears_keeper]
+            self._journal,
+            self._providers.take_up,
+            observers=[self._turned, self._hears_keeper],
         )
         lookout = Lookout(self._journal, nowhere, idle=False)
         self._keeper = Keeper(
@@ -180,20 +180,13 @@ class Waiting:
     async def _ask(self, instance: str) -> None:
         """Ask an unhealthy instance what is wrong, for people to read, as long as the run
         gives it time."""
-        fleet = self._fleet(self._latest.charter.scale_set)
+        fleet = self._providers.current(self._latest.charter.scale_set)
         with contextlib.suppress(NotFound):  # it vanished
             while self._latest.ledger.phase_of(instance) == "awaiting":
                 if answer := await fleet.words(instance):
                     self._audience.finds(instance, answer)
                 await asyncio.sleep(ASK)
         del self._questions[instance]
-
-    def _fleet(self, name: str) -> LocalFleet:
-        active = self._journal.active_run(name)
-        image = "" if active is None else active.charter.image
-        if (name, image) not in self._fleets:
-            self._fleets[name, image] = self._sets.fleet(name, image)
-        return self._fleets[name, image]
 
     async def _tick(self) -> None:
         while True:

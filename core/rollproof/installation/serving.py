@@ -14,7 +14,6 @@ from typing import Final
 
 import attrs
 
-from rollproof.adapters.local import LocalFleet
 from rollproof.errors import RollproofError
 from rollproof.host import EmbeddedHost, Home, status_of, wall_clock
 from rollproof.host.embedded import POLL
@@ -24,6 +23,7 @@ from rollproof.installation.images import Images
 from rollproof.installation.interrupts import interrupts
 from rollproof.installation.keeper import Carried, Keeper
 from rollproof.installation.lookout import Lookout, of_catalog
+from rollproof.installation.providers import Providers
 from rollproof.installation.sets import Sets
 from rollproof.installation.together import until_one_ends
 from rollproof.journal import Journal, Turned
@@ -73,11 +73,10 @@ class Serving:
         self._images = images
         self._checking = checking
         self._told = told
-        self._fleets: dict[str, LocalFleet] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._providers = Providers(journal, sets)
         self._interrupted: int | None = None
         self._host = EmbeddedHost(
-            journal, self._fleet, observers=[self._turned, self._hears_keeper]
+            journal, self._providers.take_up, observers=[self._turned, self._hears_keeper]
         )
         self._keeper = Keeper(
             self._host,
@@ -104,10 +103,7 @@ class Serving:
             self._say("stopping", "what is under way stays resumable")
         finally:
             lock.release()
-            for fleet in self._fleets.values():
-                await fleet.aclose()
-            if self._closing:
-                await asyncio.wait(self._closing)
+            await self._providers.aclose()
         return self._interrupted
 
     async def _for_ever(self) -> None:
@@ -145,19 +141,7 @@ class Serving:
             return f"{version} cannot be fetched: {error}"
         return ""
 
-    # -- what the host asks and tells
-
-    def _fleet(self, name: str) -> LocalFleet:
-        """The provider of a run's set, as the set is declared when the run is taken up."""
-        if (earlier := self._fleets.pop(name, None)) is not None:
-            closing = asyncio.create_task(earlier.aclose())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
-        active = self._journal.active_run(name)
-        self._fleets[name] = self._sets.fleet(
-            name, "" if active is None else active.charter.image
-        )
-        return self._fleets[name]
+    # -- what the host tells
 
     def _hears_keeper(self, turned: Turned) -> None:
         self._keeper.hears(turned)
