@@ -413,8 +413,30 @@ class TestCommandLine:
         self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
+        (tmp_path / "images").mkdir()
         added = answered(home, "image", "source", "add", "share", "images")
         assert added["place"] == str(tmp_path / "images")
+
+    def test_a_folder_that_is_not_there(self, home: Path, tmp_path: Path) -> None:
+        """It is refused, and so are a file and a name no folder can bear; nothing is added."""
+        (tmp_path / "file").touch()
+        for place in (tmp_path / "nope", tmp_path / "file", tmp_path / ("x" * 300)):
+            refused = invoke(home, "image", "source", "add", "share", str(place))
+            assert refused.exit_code == 2
+            said = " ".join(refused.output.split())
+            assert "where there is no folder; allowed: a folder that is there" in said
+            assert "make or mount the folder first" in said
+        assert answered(home, "image", "source", "list") == {"sources": []}
+
+    def test_a_folder_that_goes_away_later(self, home: Path, tmp_path: Path) -> None:
+        """Whoever asks is told, and it need not come back to be removed."""
+        share = tmp_path / "share"
+        share.mkdir()
+        invoke(home, "image", "source", "add", "share", str(share))
+        share.rmdir()
+        (listed,) = answered(home, "image", "source", "list")["sources"]
+        assert listed["trouble"] == f"there is no folder {share}"
+        assert answered(home, "image", "source", "remove", "share") == {"removed": "share"}
 
     def test_refresh(self, home: Path, tmp_path: Path) -> None:
         """R3.4."""

@@ -132,6 +132,12 @@ class TestDirectory:
         assert "major.minor.patch" in source.refresh().trouble
         assert source.images() == ()
 
+    def test_a_folder_that_cannot_even_be_looked_for(self, tmp_path: Path) -> None:
+        """As where no one may look: it is trouble, not a crash."""
+        source = DirectorySource("share", ImageStore(tmp_path / ("x" * 300)))
+        assert "name too long" in source.refresh().trouble
+        assert source.images() == ()
+
     def test_its_content_is_copied_once(self, tmp_path: Path) -> None:
         share, home = ImageStore(tmp_path / "share"), ImageStore(tmp_path / "home")
         share.publish("web-os", V1, image(tmp_path))

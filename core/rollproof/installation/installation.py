@@ -185,7 +185,8 @@ class Installation:
         return tuple((each, looks[each.name]) for each in images.files.sources())
 
     def add_image_source(self, source: ImageSource) -> None:
-        """Ask this source too, after all others.  Raises ImageSourceExists."""
+        """Ask this source too, after all others.  Raises ImageSourceExists, or InvalidFields
+        for a folder that is not there."""
         self._images.files.add_source(source)
 
     def remove_image_source(self, name: str) -> None:
