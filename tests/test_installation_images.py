@@ -5,11 +5,13 @@ import json
 import re
 import signal
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 from ground import Ground, eventually
@@ -238,6 +240,24 @@ class TestSources:
         Images(here.home).obtain(WEB, ImageVersion(1, 1, 0))
         assert target(here, "westeurope") == "1.0.0"
         assert target(here, "eastus") == "1.1.0"
+
+    def test_all_are_asked_at_once(
+        self, here: Installation, site: Site, tmp_path: Path
+    ) -> None:
+        """Each answers only when the other has been asked, too."""
+        with serving() as other:
+            serve(site, tmp_path, "1.0.0")
+            serve(other, tmp_path, "1.1.0")
+            site.meeting = other.meeting = threading.Barrier(2, timeout=5)
+            here.add_image_source(corp(site))
+            here.add_image_source(evolve(corp(other), name="other"))
+            looks = here.catalog().looks
+        assert [(each.source, each.trouble) for each in looks] == [
+            ("home", ""),
+            ("corp", ""),
+            ("other", ""),
+        ]
+        assert str(here.catalog().latest(WEB).version) == "1.1.0"
 
     def test_what_is_here_asks_nobody(
         self, here: Installation, site: Site, tmp_path: Path

@@ -5,6 +5,7 @@ import hashlib
 import json
 import ssl
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,6 +21,7 @@ from rollproof.adapters.sources import (
     ImageSource,
     ImageSources,
 )
+from rollproof.adapters.sources.at_once import at_once
 from rollproof.adapters.store import ImageStore
 from rollproof.catalog import Look, Source
 from rollproof.document import dumps, loads_as
@@ -487,6 +489,40 @@ class TestContent:
         (store.root / ".fetch/web.tar.gz").write_bytes(b"half of it")
         source.obtain("web-os", source.versions(WEB)[0], store)
         assert store.holds("web-os", V1)
+
+
+class TestAtOnce:
+    """Sources are asked together, and answer in their order."""
+
+    def test_the_slowest_first(self) -> None:
+        """Each waits for the one after it to have answered."""
+        answered = [threading.Event() for _ in range(4)]
+        answered[3].set()
+
+        class Slow(DirectorySource):
+            def __init__(self, number: int) -> None:
+                super().__init__(f"s{number}", ImageStore(Path("/nowhere")))
+                self.number = number
+
+            def refresh(self) -> Look:
+                waited = answered[self.number + 1].wait(20)
+                answered[self.number].set()
+                return Look(self.name, trouble="" if waited else "nobody came")
+
+        looks = at_once([Slow(number) for number in range(3)])
+        assert looks == (Look("s0"), Look("s1"), Look("s2"))
+
+    def test_what_one_raises_is_raised(self, tmp_path: Path) -> None:
+        class Broken(DirectorySource):
+            def refresh(self) -> Look:
+                raise MemoryError(self.name)
+
+        store = ImageStore(tmp_path)
+        with pytest.raises(MemoryError, match="b"):
+            at_once([DirectorySource("a", store), Broken("b", store)])
+
+    def test_none(self) -> None:
+        assert at_once([]) == ()
 
 
 class TestDeclaring:
