@@ -27,6 +27,7 @@ from rollproof.catalog import Look, Source
 from rollproof.document import dumps, loads_as
 from rollproof.errors import (
     ImageVersionExists,
+    InvalidDocument,
     InvalidFields,
     InvalidImage,
     SourceUnavailable,
@@ -526,6 +527,12 @@ class TestAtOnce:
 
 
 class TestDeclaring:
+    def test_names_are_borne_once(self) -> None:
+        """Else one of two would be asked no more, and nobody told."""
+        text = '[[sources]]\nname = "corp"\nplace = "/a"\n'
+        with pytest.raises(InvalidDocument, match=r"sources\[1\]\.name: 'corp'"):
+            loads_as(ImageSources, text + text)
+
     def test_a_document_makes_sources(self, tmp_path: Path, clock: Clock) -> None:
         declared = ImageSources(
             sources=(
