@@ -165,6 +165,14 @@ class TestParts:
         assert part.at("x") == "set.x"
         assert Part(reading(), {}, "").at("x") == "x"
 
+    def test_nor_may_two_differ_by_it(self) -> None:
+        """The last would count, and nobody would know."""
+        at = reading()
+        Part(at, {"mode": 1, "Mode": 2}, "policy")
+        assert [(each.field, each.value) for each in at.problems] == [
+            ("policy", "a key in two spellings")
+        ]
+
     def test_what_is_of_another_kind(self) -> None:
         at = reading()
         part = Part(at, {"text": 5, "table": "x", "list": {}, "items": ["x", {"a": 1}]}, "")

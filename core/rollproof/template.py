@@ -171,6 +171,10 @@ class Part:
             reading.tell(place, shown(value), "a table", "Write a table, or leave it out.")
         held = value if isinstance(value, dict) else {}
         self._held = {key.lower(): (key, each) for key, each in held.items()}
+        if len(self._held) < len(held):
+            reading.tell(
+                place, "a key in two spellings", "each key once", "Remove one of them."
+            )
 
     def at(self, key: str) -> str:
         """The place of a key."""
