@@ -24,6 +24,8 @@ class Site:
         """What was answered."""
         self.drip: float | None = None
         """Seconds between two bytes of an answer, for ever."""
+        self.meeting: threading.Barrier | None = None
+        """Where an answer waits for those of other sites."""
         self.over = threading.Event()
         self.url = ""
 
@@ -31,6 +33,8 @@ class Site:
         """Answer one request."""
         path, known = handler.path, handler.headers.get("If-None-Match")
         self.requests.append((path, known))
+        if self.meeting is not None:
+            self.meeting.wait()
         if self.drip is not None:
             self.statuses.append(0)
             while not self.over.wait(self.drip):

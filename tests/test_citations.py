@@ -32,7 +32,10 @@ OTHER_SIDE: Mapping[str, tuple[str, ...]] = {
         "test_eligibility::TestModel::test_who_runs_an_older_model",
         "test_checking::TestCheck::test_instances_that_do_not_run_the_latest_model",
     ),
-    "R2.4": ("test_installation::TestDeclaring::test_all_problems_of_a_document_at_once",),
+    "R2.4": (
+        "test_installation::TestDeclaring::test_all_problems_of_a_document_at_once",
+        "test_counterparts::TestRefused::test_every_problem_in_the_words_of_the_template",
+    ),
     "R3.1": (
         "test_supported::TestR3_1::test_a_bad_table_is_refused_with_every_problem",
         "test_checking::TestCheck::test_a_platform_image_is_looked_for_in_the_table",

@@ -109,6 +109,31 @@ class TestDeclaring:
         applied = invoke(tmp_path / "home", "apply", str(file), "--json")
         assert json.loads(applied.output)["applied"]["name"] == "db"
 
+    def test_apply_takes_a_template_and_a_part_of_one(self, tmp_path: Path) -> None:
+        """R2.4: the examples of the docs, and what of them was ignored."""
+        page = (Path(__file__).parents[1] / "docs/template.md").read_text("utf-8")
+        whole, part = (block.partition("```")[0] for block in page.split("```json\n")[1:])
+        file, home = tmp_path / "web.json", tmp_path / "home"
+        file.write_text(whole)
+        shown = invoke(home, "apply", str(file)).output.splitlines()
+        assert shown[0] == (
+            "applied web: image Canonical~UbuntuServer~18.04-LTS, batches of at most 10 %"
+        )
+        assert shown[1] == "ignored, for they change no upgrade:"
+        assert max(map(len, shown)) <= 80
+        told = json.loads(invoke(home, "apply", str(file), "--json").output)
+        (ignored,) = told["ignored"]
+        assert "".join(line.strip() for line in shown[2:]) == ignored
+        file.write_text(part)
+        refused = invoke(home, "apply", str(file))
+        assert refused.exit_code == 2
+        assert "--onto" in refused.output
+        edited = json.loads(invoke(home, "apply", str(file), "--onto", "web", "--json").output)
+        policy = edited["applied"]["upgrade_policy"]
+        assert policy["automatic_os_upgrade_policy"]["enable_automatic_os_upgrade"] is False
+        assert policy["rolling_upgrade_policy"]["max_batch_instance_percent"] == 10
+        assert edited["ignored"] == []
+
     def test_init_overwrites_nothing(self, tmp_path: Path) -> None:
         file = tmp_path / "set.toml"
         file.write_text("precious")

@@ -28,6 +28,7 @@ from rollproof.reference import reference_table
 
 DOCS = Path(__file__).parents[1] / "docs" / "scale-set.md"
 MINIMAL = 'name = "web"\n[image_reference]\nimage = "web-os"\n'
+BATCH = "max_batch_instance_percent = 10\n"
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
 
@@ -176,6 +177,36 @@ class TestR2_4:
         path = tmp_path / "web.toml"
         path.write_text("\ufeff" + MINIMAL, encoding="utf-8")
         assert load_path(path) == load_path(str(path)) == loads(MINIMAL)
+
+
+class TestOnto:
+    """R2.4: a part of a document edits what is declared, key by key."""
+
+    @settings(deadline=None)  # as above
+    @given(SCALE_SETS)
+    def test_nothing_and_all_of_it_change_nothing(self, scale_set: ScaleSet) -> None:
+        assert loads("", onto=scale_set) == scale_set
+        assert loads(dumps(scale_set), onto=scale_set) == scale_set
+
+    def test_one_key(self) -> None:
+        declared = loads('custom_data = "a.sh"\n' + MINIMAL)
+        edited = loads("[upgrade_policy.rolling_upgrade_policy]\n" + BATCH, onto=declared)
+        assert edited.upgrade_policy.effective.max_batch_instance_percent == 10
+        assert attrs.evolve(edited, upgrade_policy=declared.upgrade_policy) == declared
+        assert loads('{"custom_data": null}', onto=declared) == loads(MINIMAL)
+
+    def test_a_health_source_and_a_list_as_a_whole(self) -> None:
+        path = '[health]\nkind = "http"\nport = 1\npath = "/up"\n'
+        first = '[[extensions]]\nname = "a"\ncommand = ["a"]\n'
+        declared = loads(MINIMAL + path + first)
+        part = '[[health]]\nkind = "tcp"\nport = 2\n' + first.replace('"a"', '"b"')
+        edited = loads(part, onto=declared)
+        assert edited.health_sources == (TcpProbe(port=2),)
+        assert [each.name for each in edited.extensions] == ["b"]
+
+    def test_its_problems(self) -> None:
+        with pytest.raises(InvalidDocument, match=r"^part\.toml: 2 problems"):
+            loads("location = 5\nnme = 1", path="part.toml", onto=loads(MINIMAL))
 
 
 class TestProblemsAllAtOnce:

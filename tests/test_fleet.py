@@ -160,7 +160,7 @@ class TestR1_2:
         problems = {problem.field: problem for problem in caught.value.problems}
         assert problems["extensions[0].provision_after"].fix == 'Did you mean "agent"?'
         assert problems["extensions[2].provision_after"].value == "loop after loop"
-        assert problems["extensions[1].name"].bound == "a name used once"
+        assert problems["extensions[1].name"].bound == "a name that no other one bears"
         assert problems["extensions[1].provision_after"].fix.startswith("Define it")
 
     @pytest.mark.parametrize("command", [(), ("a\0b",), ("\ud800",), "run", ["run"], (1,)])

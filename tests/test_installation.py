@@ -1,5 +1,6 @@
 """All that the command line does, from Python, on real processes (R7.3, R4.9, S8, N6)."""
 
+import json
 import os
 import signal
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
 from ground import Ground, eventually
@@ -104,6 +106,36 @@ class TestDeclaring:
             here.apply(ground.document(batch=3, pause="soon"))
         assert len(error.value.problems) == 2
         assert here.scale_sets() == ()
+
+    def test_a_part_of_a_template_edits_what_was_declared(
+        self, ground: Ground, here: Installation
+    ) -> None:
+        """R2.1, R2.4: and relative paths go on to begin where they did."""
+        declared = here.apply(ground.document())
+        elsewhere = ground.folder / "elsewhere"
+        elsewhere.mkdir()
+        part, heard = elsewhere / "on.json", list[str]()
+        automatic = {"automaticOSUpgradePolicy": {"enableAutomaticOSUpgrade": True}}
+        part.write_text(json.dumps({"sku": {}, "properties": {"upgradePolicy": automatic}}))
+        edited = here.apply(part, onto="web", ignores=heard.append)
+        assert heard == ["sku"]
+        assert edited == here.scale_set("web")
+        assert edited.upgrade_policy.is_automatic
+        assert edited.health == declared.health
+        assert here._sets.get("web").folder == ground.folder
+        with pytest.raises(UnknownScaleSet, match="Did you mean 'web'"):
+            here.apply(part, onto="wep")
+
+    def test_a_part_renames_nothing(self, ground: Ground, here: Installation) -> None:
+        """R2.4."""
+        declared = here.apply(ground.document())
+        part = ground.folder / "part.toml"
+        part.write_text('name = "db"\nlocation = "eastus"\n')
+        with pytest.raises(InvalidFields, match="name: 'db'; allowed: 'web'"):
+            here.apply(part, onto="web")
+        assert here.scale_sets() == (declared,)
+        part.write_text('location = "eastus"\n')
+        assert here.apply(part, onto="web") == attrs.evolve(declared, location="eastus")
 
     def test_another_provider_is_refused(self, here: Installation) -> None:
         reference = ImageReference(image="x")

@@ -5,11 +5,13 @@ import json
 import re
 import signal
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 from ground import Ground, eventually
@@ -239,6 +241,24 @@ class TestSources:
         assert target(here, "westeurope") == "1.0.0"
         assert target(here, "eastus") == "1.1.0"
 
+    def test_all_are_asked_at_once(
+        self, here: Installation, site: Site, tmp_path: Path
+    ) -> None:
+        """Each answers only when the other has been asked, too."""
+        with serving() as other:
+            serve(site, tmp_path, "1.0.0")
+            serve(other, tmp_path, "1.1.0")
+            site.meeting = other.meeting = threading.Barrier(2, timeout=5)
+            here.add_image_source(corp(site))
+            here.add_image_source(evolve(corp(other), name="other"))
+            looks = here.catalog().looks
+        assert [(each.source, each.trouble) for each in looks] == [
+            ("home", ""),
+            ("corp", ""),
+            ("other", ""),
+        ]
+        assert str(here.catalog().latest(WEB).version) == "1.1.0"
+
     def test_what_is_here_asks_nobody(
         self, here: Installation, site: Site, tmp_path: Path
     ) -> None:
@@ -413,8 +433,30 @@ class TestCommandLine:
         self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
+        (tmp_path / "images").mkdir()
         added = answered(home, "image", "source", "add", "share", "images")
         assert added["place"] == str(tmp_path / "images")
+
+    def test_a_folder_that_is_not_there(self, home: Path, tmp_path: Path) -> None:
+        """It is refused, and so are a file and a name no folder can bear; nothing is added."""
+        (tmp_path / "file").touch()
+        for place in (tmp_path / "nope", tmp_path / "file", tmp_path / ("x" * 300)):
+            refused = invoke(home, "image", "source", "add", "share", str(place))
+            assert refused.exit_code == 2
+            said = " ".join(refused.output.split())
+            assert "where there is no folder; allowed: a folder that is there" in said
+            assert "make or mount the folder first" in said
+        assert answered(home, "image", "source", "list") == {"sources": []}
+
+    def test_a_folder_that_goes_away_later(self, home: Path, tmp_path: Path) -> None:
+        """Whoever asks is told, and it need not come back to be removed."""
+        share = tmp_path / "share"
+        share.mkdir()
+        invoke(home, "image", "source", "add", "share", str(share))
+        share.rmdir()
+        (listed,) = answered(home, "image", "source", "list")["sources"]
+        assert listed["trouble"] == f"there is no folder {share}"
+        assert answered(home, "image", "source", "remove", "share") == {"removed": "share"}
 
     def test_refresh(self, home: Path, tmp_path: Path) -> None:
         """R3.4."""

@@ -321,6 +321,8 @@ class TestObservatory:
         standings = observatory.close(grace=0.2)
         assert [each.told for each in standings] == [0, len(book.told)]
         released.set()
+        for feed in observatory._feeds:
+            feed.join(60)  # it writes into the folder, which is to be removed
 
 
 class TestLines:

@@ -26,6 +26,7 @@ from rollproof.scheduler import Reason
 from rollproof.states import Cause
 from rollproof.status import RunningStatus
 from rollproof.step import trace
+from rollproof.undo import Undo
 from shared_host import NO_LIMITS, charter
 
 DAY = 86_400_000
@@ -106,6 +107,19 @@ class TestHistory:
             runs = answer(ground, "history", "web", *options)["runs"]
             assert isinstance(runs, list)
             assert [run["run"] for run in runs] == found, options
+
+    def test_which_run_takes_which_back(self, ground: Ground) -> None:
+        """N7: beneath the row of a rollback, by the id that `status` takes."""
+        now = wall_clock()
+        undo = Undo(run="web.2-b0b0b0", version="1.1.0", before={"0": "1.0.0"})
+        record(ground, charter("web.2-b0b0b0"), now, Cancel(now))
+        back = charter("web.3-c0c0c0", target="1.0.0", undo=undo)
+        record(ground, back, now + 1, Cancel(now + 1))
+        _, rollback, note, run = invoke(ground, "history", "web").output.splitlines()
+        assert "web.3" in rollback
+        assert note == "  takes web.2 back"
+        assert "web.2" in run
+        invoke(ground, "status", "web.2")
 
     def test_no_such_run(self, ground: Ground) -> None:
         for options, said in (

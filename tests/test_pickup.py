@@ -92,6 +92,40 @@ class TestSoak:
         )
 
 
+class TestUnseen:
+    """R3.4: a delay that counts from the first sight has not begun before it."""
+
+    def unseen(self, at: int, dated: bool = True) -> Publication:
+        found = attrs.evolve(published(NOON + 1, seen=at), noted=False)
+        return found if dated else attrs.evolve(found, published_at=None)
+
+    @given(st.integers(2, 10**9))
+    def test_it_names_the_delay_and_no_moment(self, at: int) -> None:
+        when = pick_up(DEFAULT, "web", NOON, self.unseen(NOON + at))
+        seen = pick_up(DEFAULT, "web", NOON, attrs.evolve(self.unseen(NOON + at), noted=True))
+        assert (when.at, when.why) == (seen.at, Delay.PICK_UP), "should it be seen now"
+        assert (seen.until, when.until) == (seen.at, None)
+        assert when.text == pick_up(DEFAULT, "web", NOON, self.unseen(NOON + 1)).text
+        assert "`rollproof serve` has not seen 1.1.0 yet; PT" in when.text
+
+    def test_what_does_not_count_from_there_stands(self) -> None:
+        """The first run, and the age of a version whose source dates it."""
+        there = attrs.evolve(published(NOON - 1, seen=NOON + 5), noted=False)
+        assert pick_up(DEFAULT, "web", NOON, there) == pick_up(
+            DEFAULT, "web", NOON, attrs.evolve(there, noted=True)
+        )
+        when = pick_up(TestSoak.SOAKING, "web", NOON, self.unseen(NOON + 5))
+        assert (when.until, when.why) == (NOON + 1 + 48 * HOUR, Delay.SOAK)
+
+    def test_nor_has_it_an_age_where_nobody_dates_it(self) -> None:
+        """N10."""
+        when = pick_up(TestSoak.SOAKING, "web", NOON, self.unseen(NOON + 5, dated=False))
+        assert (when.until, when.why) == (None, Delay.SOAK)
+        assert "has not seen 1.1.0 yet, and must have for P2D (N10)" in when.text
+        dated = attrs.evolve(self.unseen(NOON + 5, dated=False), noted=True)
+        assert pick_up(TestSoak.SOAKING, "web", NOON, dated).until == NOON + 5 + 48 * HOUR
+
+
 class TestAgain:
     def test_after_the_delay_of_a_publication(self) -> None:
         when = pick_up_again(DEFAULT, "web", "1.1.0", "web.1", NOON)

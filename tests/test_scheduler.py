@@ -118,6 +118,24 @@ class TestStart:
         assert told(decide(later, due - 1)) == (Act.NOTHING, Reason.UP_TO_DATE, due)
         assert decide(later, due).version == version("1.1.0")
 
+    def test_what_was_never_noted_has_no_moment(self) -> None:
+        """R3.4: only a schedule that is kept can begin to count."""
+        unseen = attrs.evolve(published("1.1.0", MIDNIGHT + HOUR), noted=False)
+        waits = decide(facts(publications=(unseen,)), MIDNIGHT + HOUR)
+        assert told(waits) == (Act.NOTHING, Reason.PICK_UP_DELAY, None)
+        assert waits.version == version("1.1.0")
+        beside = facts(publications=(published(), unseen), runs=(done(),))
+        assert told(decide(beside, MIDNIGHT + HOUR)) == (Act.NOTHING, Reason.UP_TO_DATE, None)
+        cancelled = run(cause=Cause.USER, ended_at=MIDNIGHT + HOUR)
+        again = decide(
+            facts(publications=(published(), unseen), runs=(cancelled,)), MIDNIGHT + HOUR
+        )
+        assert told(again) == (
+            Act.NOTHING,
+            Reason.PICK_UP_AFTER_AN_END,
+            MIDNIGHT + HOUR + HOUR // 2,
+        )
+
     def test_a_stream_of_publications_starves_nobody(self) -> None:
         """A version every twenty minutes, each to be picked up after thirty: the newest
         that is due is gone to, and does not wait for those after it."""

@@ -419,6 +419,21 @@ class TestVerbs:
         with Installation(ground.home) as other:
             assert other._journal.first_seen("web-os", "local") == {}
 
+    def test_due_does_not_count_from_when_it_was_asked(
+        self, ground: Ground, here: Installation
+    ) -> None:
+        """R3.4: it says that nobody has looked yet; once `serve` has, the moment stands."""
+        hour = timedelta(hours=1)
+        here.apply(automatic(ground, pick_up_at_least=hour, pick_up_at_most=hour))
+        publish(here, ground, "1.0.0")
+        (unseen,) = here.due("web")
+        assert (unseen.reason, unseen.until) == (Reason.PICK_UP_DELAY, None)
+        assert "has not seen 1.0.0 yet; PT1H after it has, it is due" in unseen.text
+        here.serve(forever=False)
+        (seen,) = here.due("web")
+        assert seen.until is not None
+        assert here.due("web") == here.due("web") == (seen,)
+
     def test_nothing_to_approve(self, ground: Ground, here: Installation) -> None:
         """R4.11: whoever starts a run by hand has approved it."""
         settled(here, ground, instances=1, os_rolling_upgrade_deferral=True)

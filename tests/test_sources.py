@@ -5,6 +5,7 @@ import hashlib
 import json
 import ssl
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,11 +21,13 @@ from rollproof.adapters.sources import (
     ImageSource,
     ImageSources,
 )
+from rollproof.adapters.sources.at_once import at_once
 from rollproof.adapters.store import ImageStore
 from rollproof.catalog import Look, Source
 from rollproof.document import dumps, loads_as
 from rollproof.errors import (
     ImageVersionExists,
+    InvalidDocument,
     InvalidFields,
     InvalidImage,
     SourceUnavailable,
@@ -130,6 +133,12 @@ class TestDirectory:
         (tmp_path / "share/web-os/notes").mkdir(parents=True)
         source = DirectorySource("share", ImageStore(tmp_path / "share"))
         assert "major.minor.patch" in source.refresh().trouble
+        assert source.images() == ()
+
+    def test_a_folder_that_cannot_even_be_looked_for(self, tmp_path: Path) -> None:
+        """As where no one may look: it is trouble, not a crash."""
+        source = DirectorySource("share", ImageStore(tmp_path / ("x" * 300)))
+        assert "name too long" in source.refresh().trouble
         assert source.images() == ()
 
     def test_its_content_is_copied_once(self, tmp_path: Path) -> None:
@@ -483,7 +492,47 @@ class TestContent:
         assert store.holds("web-os", V1)
 
 
+class TestAtOnce:
+    """Sources are asked together, and answer in their order."""
+
+    def test_the_slowest_first(self) -> None:
+        """Each waits for the one after it to have answered."""
+        answered = [threading.Event() for _ in range(4)]
+        answered[3].set()
+
+        class Slow(DirectorySource):
+            def __init__(self, number: int) -> None:
+                super().__init__(f"s{number}", ImageStore(Path("/nowhere")))
+                self.number = number
+
+            def refresh(self) -> Look:
+                waited = answered[self.number + 1].wait(20)
+                answered[self.number].set()
+                return Look(self.name, trouble="" if waited else "nobody came")
+
+        looks = at_once([Slow(number) for number in range(3)])
+        assert looks == (Look("s0"), Look("s1"), Look("s2"))
+
+    def test_what_one_raises_is_raised(self, tmp_path: Path) -> None:
+        class Broken(DirectorySource):
+            def refresh(self) -> Look:
+                raise MemoryError(self.name)
+
+        store = ImageStore(tmp_path)
+        with pytest.raises(MemoryError, match="b"):
+            at_once([DirectorySource("a", store), Broken("b", store)])
+
+    def test_none(self) -> None:
+        assert at_once([]) == ()
+
+
 class TestDeclaring:
+    def test_names_are_borne_once(self) -> None:
+        """Else one of two would be asked no more, and nobody told."""
+        text = '[[sources]]\nname = "corp"\nplace = "/a"\n'
+        with pytest.raises(InvalidDocument, match=r"sources\[1\]\.name: 'corp'"):
+            loads_as(ImageSources, text + text)
+
     def test_a_document_makes_sources(self, tmp_path: Path, clock: Clock) -> None:
         declared = ImageSources(
             sources=(

@@ -17,7 +17,15 @@ from rollproof.policy import (
     Timeouts,
     UpgradePolicy,
 )
-from rollproof.validation import Declared, Rule, declaration_of, declare, problems_in
+from rollproof.resources import Credential
+from rollproof.validation import (
+    Declared,
+    Rule,
+    declaration_of,
+    declare,
+    names_borne_twice,
+    problems_in,
+)
 
 DECLARED = [
     *[ScaleSet, Extension, HttpProbe, TcpProbe, HealthExtension, ImageReference, ImageVersion],
@@ -115,6 +123,20 @@ class TestProblemsSayWhatToDo:
         with pytest.raises(InvalidFields) as caught:
             UpgradePolicy(mode="?")  # type: ignore[arg-type]  # wrong on purpose
         assert fix_of(caught.value) == 'Leave it out for the default, "Rolling".'
+
+
+class TestNamesBorneTwice:
+    """Every one but the first of a name is told, wherever names must differ."""
+
+    @given(st.lists(st.sampled_from("abc")))
+    def test_each_but_the_first(self, names: list[str]) -> None:
+        credentials = [Credential(name=name, file="t") for name in names]
+        found = list(names_borne_twice("here", credentials, "R4.10"))
+        assert len(found) == len(names) - len(set(names))
+        assert [problem.field for problem in found] == [
+            f"here[{place}].name" for place, name in enumerate(names) if name in names[:place]
+        ]
+        assert {problem.requirement for problem in found} <= {"R4.10"}
 
 
 @pytest.mark.parametrize("cls", DECLARED)

@@ -478,6 +478,14 @@ class TestInput:
         with pytest.raises(InvalidDocument):
             verify_policy(tmp_path / "none.toml", 3)
 
+    def test_a_template(self, tmp_path: Path) -> None:
+        """R2.4."""
+        file = tmp_path / "web.json"
+        page = Path(__file__).parents[1] / "docs/template.md"
+        file.write_text(page.read_text("utf-8").split("```json\n")[1].partition("```")[0])
+        found = verify_policy(file, 20)
+        assert found.limits.max_batch == 10
+
     def test_all_numbers_at_once(self) -> None:
         with pytest.raises(InvalidFields) as raised:
             verify_policy(WEB, LARGEST + 1, zones=0, unhealthy=-1, protected=-1, tolerate=-1)

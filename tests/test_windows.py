@@ -121,6 +121,15 @@ class TestFreezes:
             "2026-12-18T17:00Z"
         )
 
+    def test_one_that_begins_before_the_window_opens(self) -> None:
+        """Then the gate stands otherwise already: it is frozen."""
+        waits = gate([night()], [self.XMAS], at("2026-12-18T12:00Z"))
+        assert (waits.why, waits.until) == (
+            Shutting.OUTSIDE_WINDOW,
+            at("2026-12-18T17:00Z"),
+        )
+        assert gate([night()], [self.XMAS], at("2026-12-18T17:00Z")).why is Shutting.FROZEN
+
     def test_those_that_touch_are_one(self) -> None:
         longer = Freeze(begins="2027-01-01T00:00", ends="2027-01-10T00:00")
         both = gate([], [longer, self.XMAS], at("2026-12-24T12:00Z"))

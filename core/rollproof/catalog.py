@@ -4,7 +4,7 @@ Sources are asked in order, and a version that several list is taken from the fi
 source that cannot be asked keeps its last answer; it hides no other source.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from attrs import frozen
@@ -80,12 +80,28 @@ class Sighting:
 Sightings = Mapping[tuple[str, ImageVersion], Sighting]
 
 
+Asking = Callable[[Sequence[Source]], tuple[Look, ...]]
+"""Asks every source anew: what that came to, in the order of the sources."""
+
+
+def one_by_one(sources: Sequence[Source]) -> tuple[Look, ...]:
+    """The plainest way of asking."""
+    return tuple(source.refresh() for source in sources)
+
+
 class Catalog:
     """All sources as one. It is a source itself, but for its name."""
 
-    def __init__(self, sources: Sequence[Source], sightings: Sightings | None = None) -> None:
-        """`sightings` is what an earlier catalog had seen."""
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        sightings: Sightings | None = None,
+        *,
+        asking: Asking = one_by_one,
+    ) -> None:
+        """`sightings` is what an earlier catalog had seen; `asking`, how sources are asked."""
         self.sources = tuple(sources)
+        self._asking = asking
         self.sightings: Sightings = dict(sightings or {})
         self._looks: tuple[Look, ...] | None = None
 
@@ -93,11 +109,8 @@ class Catalog:
     def looks(self) -> tuple[Look, ...]:
         """What asking each source came to; asks for the first time when needed."""
         if self._looks is None:
-            self._looks = self._ask()
+            self._looks = self._asking(self.sources)
         return self._looks
-
-    def _ask(self) -> tuple[Look, ...]:
-        return tuple(source.refresh() for source in self.sources)
 
     def refresh(self, at: int) -> tuple[Sighting, ...]:
         """Ask every source anew: what is new or listed otherwise since the last time.
@@ -105,7 +118,7 @@ class Catalog:
         `at` is the time, in milliseconds since the Unix epoch. What no source lists any
         more stays seen, so that its return is no publication.
         """
-        self._looks = self._ask()
+        self._looks = self._asking(self.sources)
         seen = dict(self.sightings)
         fresh = []
         for image in self.images():
@@ -124,7 +137,7 @@ class Catalog:
     def images(self) -> tuple[str, ...]:
         """Names of all images, sorted."""
         if self._looks is None:
-            self._looks = self._ask()
+            self._looks = self._asking(self.sources)
         return tuple(sorted({image for source in self.sources for image in source.images()}))
 
     def versions(

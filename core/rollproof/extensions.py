@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from rollproof.bounds import duration, text, texts
 from rollproof.errors import InvalidFields, Problem, closest
-from rollproof.validation import Declared, declare
+from rollproof.validation import Declared, declare, names_borne_twice
 
 _NAME = text(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
@@ -48,29 +48,25 @@ class Extension(Declared):
     )
 
 
-def _problem(position: int, key: str, value: str, bound: str, fix: str) -> Problem:
-    place = f"extensions[{position}].{key}"
+def _problem(position: int, value: str, bound: str, fix: str) -> Problem:
+    place = f"extensions[{position}].provision_after"
     return Problem(field=place, value=value, bound=bound, requirement="R1.2", fix=fix)
 
 
 def extension_problems(extensions: tuple[Extension, ...]) -> Iterator[Problem]:
-    """Names used twice, names not defined, and the first cycle."""
-    first: dict[str, int] = {}
-    for position, extension in enumerate(extensions):
-        if first.setdefault(extension.name, position) != position:
-            fix = "Give each extension its own name."
-            yield _problem(position, "name", repr(extension.name), "a name used once", fix)
+    """Names borne twice, names not defined, and the first cycle."""
+    yield from names_borne_twice("extensions", extensions, "R1.2")
+    places = {each.name: place for place, each in enumerate(extensions)}
     for position, extension in enumerate(extensions):
         for required in extension.provision_after:
-            if required not in first:
-                near = closest(required, tuple(first))
+            if required not in places:
+                near = closest(required, tuple(places))
                 fix = f'Did you mean "{near}"?' if near else "Define it, or remove it here."
                 bound = "an extension of this scale set"
-                yield _problem(position, "provision_after", repr(required), bound, fix)
+                yield _problem(position, repr(required), bound, fix)
     if cycle := _cycle(extensions):
         yield _problem(
-            first[cycle[0]],
-            "provision_after",
+            places[cycle[0]],
             " after ".join(cycle),
             "no cycle",
             "Remove one of them from a provision_after.",

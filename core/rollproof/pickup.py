@@ -8,6 +8,8 @@ The law
 * A version that appeared later is gone to between ``pick_up_at_least`` and
   ``pick_up_at_most`` after it was first seen.
 * Neither before it has reached ``minimum_image_age``.
+* Who keeps the schedule notes what it sees first.  Until it has, nothing that is counted
+  from there has begun: the moment moves on with the time.
 * Within these bounds the moment is spread by the name of the set, and a later one by that of
   the version, too.
 """
@@ -33,7 +35,9 @@ class Publication:
     """As its source says, if it does; milliseconds since the Unix epoch, as all moments
     here."""
     first_seen: int
-    """When this installation first saw it there."""
+    """When this installation first saw it there; now, where it is not `noted`."""
+    noted: bool = True
+    """Whether that is on record.  Else it was seen only by somebody who asked."""
 
     @property
     def appeared(self) -> int:
@@ -60,6 +64,13 @@ class PickUp:
     why: Delay
     text: str
     """In words, with the numbers."""
+    stands: bool = True
+    """Whether the moment stays where it is, as long as nothing changes."""
+
+    @property
+    def until(self) -> int | None:
+        """The moment, if it stands."""
+        return self.at if self.stands else None
 
 
 def pick_up(
@@ -80,13 +91,22 @@ def pick_up(
     soaked = publication.appeared + span_ms(policy.minimum_image_age)
     if soaked > since + wait:
         age = spelled(span_ms(policy.minimum_image_age))
+        if not publication.noted and publication.published_at is None:
+            text = f"{_UNSEEN.format(version)}, and must have for {age} (N10)"
+            return PickUp(soaked, Delay.SOAK, text, stands=False)
         appeared = instant(publication.appeared)
         text = f"{version} is of {appeared}, and must be {age} old, at {instant(soaked)} (N10)"
         return PickUp(soaked, Delay.SOAK, text)
+    if why is Delay.PICK_UP and not publication.noted:
+        text = f"{_UNSEEN.format(version)}; {spelled(wait)} after it has, it is due (R3.4)"
+        return PickUp(since + wait, why, text, stands=False)
     text = (
         f"{told} at {instant(since)}; {spelled(wait)} later is {instant(since + wait)} (R3.4)"
     )
     return PickUp(since + wait, why, text)
+
+
+_UNSEEN = "`rollproof serve` has not seen {} yet"
 
 
 def pick_up_again(

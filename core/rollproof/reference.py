@@ -1,5 +1,5 @@
 """Reference tables of documents, generated from the declarations: docs/scale-set.md,
-docs/events.md.
+docs/events.md, docs/template.md.
 
 Print it with: python -c "from rollproof.reference import reference_table as t; print(t())"
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from rollproof.bounds import written
+from rollproof.counterparts import COUNTERPARTS
 from rollproof.fleet import ScaleSet
 from rollproof.health import KIND_OF
 from rollproof.validation import Declared, declaration_of
@@ -17,6 +18,12 @@ from rollproof.validation import Declared, declaration_of
 def reference_table(cls: type[Declared] = ScaleSet) -> str:
     """Every key of the document as Markdown, one section for each table."""
     return "\n\n".join(_sections(cls, "", "Top level", set()))
+
+
+def counterparts_table() -> str:
+    """Every field of a template that says what a key of the document says, as Markdown."""
+    rows = (f"| `{theirs}` | `{own}` |" for theirs, own in COUNTERPARTS.items())
+    return "\n".join(["| Field of the template | Key |", "| --- | --- |", *rows])
 
 
 def _sections(

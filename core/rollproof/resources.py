@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from rollproof.bounds import Bound, optional, text
 from rollproof.errors import Problem, closest
-from rollproof.validation import Declared, Rule, declare
+from rollproof.validation import Declared, Rule, declare, names_borne_twice
 
 _NAME = text(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
@@ -114,17 +114,9 @@ def resource_problems(
     credentials: tuple[Credential, ...], resources: tuple[ExternalResource, ...]
 ) -> Iterator[Problem]:
     """Names that are borne twice, and credentials that nobody declares."""
+    yield from names_borne_twice("credentials", credentials, "R4.10")
+    yield from names_borne_twice("external_resources", resources, "R2.2")
     known = tuple(credential.name for credential in credentials)
-    named = (("credentials", known), ("external_resources", tuple(r.name for r in resources)))
-    for place, names in named:
-        for position, name in enumerate(names):
-            if name in names[:position]:
-                yield Problem(
-                    field=f"{place}[{position}].name",
-                    value=repr(name),
-                    bound="a name that no other one bears",
-                    fix="Rename one of them.",
-                )
     for position, resource in enumerate(resources):
         if resource.credential is not None and resource.credential not in known:
             near = closest(resource.credential, known)

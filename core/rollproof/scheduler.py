@@ -184,7 +184,7 @@ class _Look:
         if due is None:
             assert coming is not None
             return self._not_yet(*coming)
-        return self._for_version(due, None if coming is None else coming[0].at)
+        return self._for_version(due, None if coming is None else coming[0].until)
 
     def _by_moment(self) -> tuple[ImageVersion | None, tuple[PickUp, ImageVersion] | None]:
         """The newest version that may be gone to now, and the first to come of those
@@ -239,7 +239,7 @@ class _Look:
     def _not_yet(
         self, when: PickUp, version: ImageVersion, other: int | None = None
     ) -> Decision:
-        until = when.at if other is None else min(when.at, other)
+        until = min((at for at in (when.until, other) if at is not None), default=None)
         return self._nothing(Reason(when.why), when.text, until, version)
 
     # -- words

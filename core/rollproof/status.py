@@ -85,9 +85,9 @@ class RunStatus:
     """It withholds instances until they are approved (R4.11)."""
     started_by: StartedBy
     target: str
+    """The image version (S10)."""
     undoes: str
     """The run that it takes back; empty unless it is a rollback (N7)."""
-    """The image version (S10)."""
     image: str
     """`ImageReference.name` of the image; empty for a run of before it was recorded."""
     started_at: int

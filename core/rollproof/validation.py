@@ -13,8 +13,8 @@ No bound converts: "20", True and 20.5 are not whole numbers. The reader of docu
 and the reference table in the docs use the same declarations.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ClassVar, Protocol
 
 import attrs
 
@@ -86,6 +86,30 @@ def problems_in(cls: type[Declared], values: Mapping[str, object]) -> tuple[Prob
         if sound.issuperset(rule.fields):
             problems.extend(rule.problems(*(values[name] for name in rule.fields)))
     return tuple(problems)
+
+
+class Named(Protocol):
+    """What bears a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def names_borne_twice(
+    place: str, values: Iterable[Named], requirement: str = ""
+) -> Iterator[Problem]:
+    """A problem of every value in the list at `place` whose name an earlier one bears."""
+    known = set()
+    for position, value in enumerate(values):
+        if value.name in known:
+            yield Problem(
+                field=f"{place}[{position}].name",
+                value=repr(value.name),
+                bound="a name that no other one bears",
+                requirement=requirement,
+                fix="Rename one of them.",
+            )
+        known.add(value.name)
 
 
 def _outside(attribute: "attrs.Attribute[object]", value: object) -> Problem:

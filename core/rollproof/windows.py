@@ -93,7 +93,7 @@ def _by_windows(windows: tuple[MaintenanceWindow, ...], frost: int | None, now: 
     last = max((each for each in around if each.ends <= now), key=lambda each: each.ends)
     return Gate(
         why=Shutting.OUTSIDE_WINDOW,
-        until=opens,
+        until=opens if frost is None else min(opens, frost),
         text=f"outside every maintenance window; the next one opens at {instant(opens)}",
         stop_at_once=last.window.at_end is AtEnd.STOP_AT_ONCE,
     )

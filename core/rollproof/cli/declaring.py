@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rollproof.cli.output import answer
 from rollproof.cli.program import Options
+from rollproof.cli.summary import wrapped
 from rollproof.errors import InvalidFields, Problem
 from rollproof.installation import Installation
 
@@ -75,16 +76,22 @@ def init(options: Options, file: Path, name: str) -> int:
     return 0
 
 
-def apply(options: Options, file: Path) -> int:
+def apply(options: Options, file: Path, onto: str | None = None) -> int:
     """Declare what the file describes."""
     from rollproof.reading import write_table
 
+    ignored: list[str] = []
     with Installation(options.place) as here:
-        scale_set = here.apply(file)
+        scale_set = here.apply(file, onto=onto, ignores=ignored.append)
     policy = scale_set.upgrade_policy.effective
     text = (
         f"applied {scale_set.name}: image {scale_set.image_reference.name}, batches of at "
         f"most {policy.max_batch_instance_percent} %"
     )
-    answer(options, {"applied": write_table(scale_set)}, text)
+    lines = [text]
+    if ignored:
+        lines.append("ignored, for they change no upgrade:")
+        lines += [line for each in ignored for line in wrapped(each)]
+    value = {"applied": write_table(scale_set), "ignored": ignored}
+    answer(options, value, "\n".join(lines))
     return 0

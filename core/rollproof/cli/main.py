@@ -58,12 +58,13 @@ def init(options: Options, file: Path, name: str) -> int:
 @cli.command()
 @common
 @click.argument("file", type=_FILE)
+@click.option("--onto", metavar="SET", help="FILE is a part, which edits what SET declares.")
 @click.pass_obj
-def apply(options: Options, file: Path) -> int:
-    """Declare the scale set that FILE describes (TOML or JSON)."""
+def apply(options: Options, file: Path, onto: str | None) -> int:
+    """Declare the scale set that FILE describes (TOML, JSON, or an ARM-style template)."""
     from rollproof.cli import declaring
 
-    return declaring.apply(options, file)
+    return declaring.apply(options, file, onto)
 
 
 cli.add_command(image)

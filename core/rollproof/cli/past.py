@@ -11,13 +11,12 @@ from rollproof.cli.output import (
     answer,
     cause_name,
     clock,
-    columns,
     instant,
     local_time,
     status_json,
 )
 from rollproof.cli.program import Options
-from rollproof.cli.summary import wrapped
+from rollproof.cli.summary import noted, wrapped
 from rollproof.durations import parse_duration
 from rollproof.errors import InvalidFields, Problem
 from rollproof.host import wall_clock
@@ -51,7 +50,9 @@ def history(
     )
     with Installation(options.place) as here:
         runs = here.history(scale_set, chosen)
-    text = columns([HEADER, *map(_row, runs)]) if runs else f"{scale_set}: {_none(chosen)}"
+    text = f"{scale_set}: {_none(chosen)}"
+    if runs:
+        text = noted(HEADER, list(map(_row, runs)), list(map(_note, runs)))
     answer(options, {"scale_set": scale_set, "runs": [status_json(r) for r in runs]}, text)
     return 0
 
@@ -95,9 +96,19 @@ def _row(run: RunStatus) -> tuple[str, ...]:
         str(progress.successful),
         str(progress.failed),
         str(progress.pending + progress.in_progress + progress.skipped),
-        run.run.rpartition("-")[0],  # which `status` takes too
+        _short(run.run),
         run.running_status.value + (f": {cause}" if cause else ""),
     )
+
+
+def _note(run: RunStatus) -> str:
+    """What a row cannot tell in 80 columns: that it is a rollback, and of which run (N7)."""
+    return f"takes {_short(run.undoes)} back" if run.undoes else ""
+
+
+def _short(run: str) -> str:
+    """The id of a run without what makes it unique for ever; `status` takes it too."""
+    return run.rpartition("-")[0]
 
 
 # -- timeline

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from rollproof.cli.output import answer, columns, instant, line, local_time
+from rollproof.cli.output import answer, instant, line, local_time
 from rollproof.cli.phases import some
 from rollproof.cli.program import INTERRUPTED, Options
-from rollproof.cli.summary import wrapped
+from rollproof.cli.summary import noted
 from rollproof.durations import parse_duration
 from rollproof.installation import Installation, Notice
 from rollproof.scheduler import Act, Decision
@@ -66,11 +66,7 @@ def _due_text(decisions: Sequence[Decision]) -> str:
     """A row for each set, and beneath it why; empty without any."""
     if not decisions:
         return ""
-    header, *rows = columns([HEADER, *map(_row, decisions)]).splitlines()
-    lines = [header]
-    for row, decision in zip(rows, decisions, strict=True):
-        lines += [row, *wrapped(decision.text)]
-    return "\n".join(lines)
+    return noted(HEADER, list(map(_row, decisions)), [each.text for each in decisions])
 
 
 def _row(decision: Decision) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from rollproof.cli.output import clock, local_time
+from rollproof.cli.output import clock, columns, local_time
 from rollproof.cli.phases import LOOKS, by_zone, legend, tally
 from rollproof.installation import Failure
 from rollproof.run import Run
@@ -85,6 +85,15 @@ def wrapped(text: str, width: int = WIDTH) -> list[str]:
         break_long_words=True,
         break_on_hyphens=False,
     )
+
+
+def noted(header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """Rows in columns, and beneath each its note, where it has one."""
+    first, *lines = columns([header, *rows]).splitlines()
+    text = [first]
+    for row, note in zip(lines, notes, strict=True):
+        text += [row, *wrapped(note)]
+    return "\n".join(text)
 
 
 def picture(run: Run) -> list[str]:

@@ -7,6 +7,7 @@ indexes/                the last good index of each endpoint
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -16,7 +17,7 @@ from rollproof.adapters.files import locked, write_text
 from rollproof.adapters.sources import ImageSource, ImageSources
 from rollproof.adapters.sources.endpoint import shown
 from rollproof.document import dumps, load_path_as, loads_as
-from rollproof.errors import ImageSourceExists, UnknownImageSource
+from rollproof.errors import ImageSourceExists, InvalidFields, Problem, UnknownImageSource
 from rollproof.host import Home
 from rollproof.supported import SupportedImages
 
@@ -41,7 +42,9 @@ class ImageFiles:
         return load_path_as(ImageSources, self._sources).sources
 
     def add_source(self, source: ImageSource) -> None:
-        """Add one, to be asked last. Raises ImageSourceExists."""
+        """Add one, to be asked last. Raises ImageSourceExists, or InvalidFields for a
+        folder that is not there."""
+        _check_folder(source)
         with self._changing():
             known = self.sources()
             for each in known:
@@ -92,3 +95,16 @@ class ImageFiles:
         self._home.make()
         with locked(self._home.path / "images.lock"):
             yield
+
+
+def _check_folder(source: ImageSource) -> None:
+    """A folder that is not there is mistyped or not mounted: whoever adds it can tell which,
+    and an endpoint that is down now cannot be told from one that is up later."""
+    if source.place.startswith("/") and not os.path.isdir(source.place):
+        problem = Problem(
+            field="place",
+            value=f"{source.place!r}, where there is no folder",
+            bound="a folder that is there, or a URL of http or https",
+            fix="Correct the path, or make or mount the folder first.",
+        )
+        raise InvalidFields((problem,))

@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import evolve
 
 from rollproof.adapters.sources import DirectorySource, Supplier
+from rollproof.adapters.sources.at_once import at_once
 from rollproof.adapters.sources.declared import HOME
 from rollproof.adapters.store import ImageStore
 from rollproof.catalog import Catalog, Sighting
@@ -32,7 +33,7 @@ class Images:
     @cached_property
     def catalog(self) -> Catalog:
         """All sources as one, the installation's own first."""
-        return Catalog(tuple(self._suppliers.values()))
+        return Catalog(tuple(self._suppliers.values()), asking=at_once)
 
     @cached_property
     def _suppliers(self) -> dict[str, Supplier]:

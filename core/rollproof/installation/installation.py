@@ -90,13 +90,24 @@ class Installation:
 
     # -- what is declared
 
-    def apply(self, document: Path | ScaleSet) -> ScaleSet:
+    def apply(
+        self,
+        document: Path | ScaleSet,
+        *,
+        onto: str | None = None,
+        ignores: Callable[[str], None] = lambda _field: None,
+    ) -> ScaleSet:
         """Declare a scale set, or declare it anew (R2.4).
 
+        The file may be an ARM-style template, or the set in one; ``ignores`` hears of each
+        field of it that changes no upgrade.  With ``onto``, the name of a set, it need only
+        be a part of a document: what it says is put upon that declaration, whose relative
+        paths go on to begin where they did.
+
         A run under way keeps the terms it was started with (S10).  Raises
-        InvalidDocument with every problem, or InvalidFields (R1.5).
+        InvalidDocument with every problem, InvalidFields (R1.5), or UnknownScaleSet.
         """
-        return self._sets.apply(document)
+        return self._sets.apply(document, onto, ignores)
 
     def scale_sets(self) -> tuple[ScaleSet, ...]:
         """Every scale set, by name."""
@@ -185,7 +196,8 @@ class Installation:
         return tuple((each, looks[each.name]) for each in images.files.sources())
 
     def add_image_source(self, source: ImageSource) -> None:
-        """Ask this source too, after all others.  Raises ImageSourceExists."""
+        """Ask this source too, after all others.  Raises ImageSourceExists, or InvalidFields
+        for a folder that is not there."""
         self._images.files.add_source(source)
 
     def remove_image_source(self, name: str) -> None:

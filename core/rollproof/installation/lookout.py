@@ -77,7 +77,8 @@ class Lookout:
         idle: bool = True,
     ) -> None:
         """Unless it ``records``, the journal does not learn of what is seen for the first
-        time.  Without ``idle`` only sets that have a run under way are known."""
+        time, and what is seen then is not noted.  Without ``idle`` only sets that have a
+        run under way are known."""
         self._journal = journal
         self._source = source
         self._records = records
@@ -172,6 +173,7 @@ class Lookout:
                 version=each.version,
                 published_at=each.published_at,
                 first_seen=seen.get(str(each.version), now),
+                noted=self._records or str(each.version) in seen,
             )
             for each in offered
         )

@@ -8,7 +8,7 @@ import attrs
 
 from rollproof.adapters.local import LocalFleet
 from rollproof.adapters.store import ImageStore
-from rollproof.document import dumps, load_path, loads
+from rollproof.document import Ignores, dumps, load_path, loads
 from rollproof.errors import InvalidFields, Problem, UnknownScaleSet
 from rollproof.fleet import ScaleSet
 from rollproof.host import Home, wall_clock
@@ -17,6 +17,10 @@ from rollproof.journal import Declared, Journal
 
 PROVIDERS = ("local",)
 """Providers this rollproof has an adapter for."""
+
+
+def _nobody(_field: str) -> None:
+    """Hears of ignored fields, and does nothing."""
 
 
 @attrs.frozen
@@ -35,15 +39,21 @@ class Sets:
         self._home = home
         self._journal = journal
 
-    def apply(self, document: Path | ScaleSet) -> ScaleSet:
-        """Record a declaration, in place of an earlier one of the same name.
-
-        Raises InvalidDocument, or InvalidFields for an edit that is not allowed (R1.5).
-        """
+    def apply(
+        self, document: Path | ScaleSet, onto: str | None = None, ignores: Ignores = _nobody
+    ) -> ScaleSet:
+        """Record a declaration, in place of an earlier one of the same name; see
+        `Installation.apply`."""
         if isinstance(document, ScaleSet):
             scale_set, folder = document, Path.cwd()
+        elif onto is None:
+            scale_set = load_path(document, ignores=ignores)
+            folder = document.absolute().parent
         else:
-            scale_set, folder = load_path(document), document.absolute().parent
+            edited = self.get(onto)
+            scale_set = load_path(document, onto=edited.scale_set, ignores=ignores)
+            folder = edited.folder
+            _check_name(scale_set, onto)
         _check_provider(scale_set)
         earlier = self._declared().get(scale_set.name)
         if earlier is not None:
@@ -85,6 +95,18 @@ class Sets:
 
 def _applied(declared: Declared) -> Applied:
     return Applied(loads(declared.document, path=declared.name), Path(declared.folder))
+
+
+def _check_name(scale_set: ScaleSet, onto: str) -> None:
+    if scale_set.name != onto:
+        problem = Problem(
+            field="name",
+            value=repr(scale_set.name),
+            bound=f"{onto!r}, for that one is edited, or left out",
+            requirement="R2.4",
+            fix="Leave it out, or apply the whole document as another set.",
+        )
+        raise InvalidFields((problem,))
 
 
 def _check_provider(scale_set: ScaleSet) -> None:

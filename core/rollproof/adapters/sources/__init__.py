@@ -2,7 +2,7 @@
 
 From the bottom: `web` (one bounded request), `copy` (the last good index on disk),
 `remembering` (a source answers from its last look), `directory`, `endpoint`, `declared`
-(sources as users write them down).
+(sources as users write them down), `at_once` (all asked at the same time).
 """
 
 from rollproof.adapters.sources.declared import ImageSource, ImageSources, Supplier

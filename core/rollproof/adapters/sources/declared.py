@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from rollproof.bounds import Bound, duration, optional, tables, text
 from rollproof.catalog import Source
 from rollproof.errors import Problem
 from rollproof.published import Published
-from rollproof.validation import Declared, Rule, declare
+from rollproof.validation import Declared, Rule, declare, names_borne_twice
 
 HOME = "home"
 """Name of the source that every installation has: what was published there."""
@@ -98,3 +99,5 @@ class ImageSources(Declared):
     sources: tuple[ImageSource, ...] = field(
         default=(), metadata=declare(tables(ImageSource), "The sources.")
     )
+
+    rules = (Rule(("sources",), partial(names_borne_twice, "sources")),)

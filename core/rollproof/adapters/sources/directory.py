@@ -30,9 +30,9 @@ class DirectorySource(Remembering):
             store.publish(image, published.version, content, fetched=self.name)
 
     def _ask(self, known: Listed) -> tuple[Listed, Look]:
-        if self._required and not self._store.root.is_dir():
-            return known, Look(self.name, trouble=f"there is no folder {self._store.root}")
         try:
+            if self._required and not self._store.root.is_dir():
+                return known, Look(self.name, trouble=f"there is no folder {self._store.root}")
             return self._read(), Look(self.name)
         except (RollproofError, OSError) as error:
             return known, Look(self.name, trouble=f"{self._store.root}: {error}")

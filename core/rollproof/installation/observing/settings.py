@@ -7,6 +7,7 @@ next, who should tell the same receivers.
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from rollproof.document import load_path_as
 from rollproof.errors import InvalidDocument, Problem
 from rollproof.host import Home, wall_clock
 from rollproof.installation.observing.outlet import Outlet
-from rollproof.validation import Declared, Rule, declare
+from rollproof.validation import Declared, Rule, declare, names_borne_twice
 
 _PATH: Final = text(r"(?s)[^\0]+", "a path; a relative one begins at the home", "events.jsonl")
 SHORTEST: Final = 16
@@ -160,20 +161,6 @@ class MetricsTable(Declared):
         return host.strip("[]") or LOOPBACK, int(port)
 
 
-def _distinct(webhooks: tuple[WebhookTable, ...]) -> list[Problem]:
-    names = [each.name for each in webhooks]
-    return [
-        Problem(
-            field=f"webhooks[{position}].name",
-            value=repr(name),
-            bound="a name that no other webhook has",
-            fix="Choose another.",
-        )
-        for position, name in enumerate(names)
-        if name in names[:position]
-    ]
-
-
 @frozen(kw_only=True)
 class Settings(Declared):
     """Everything that is told of a home."""
@@ -191,7 +178,7 @@ class Settings(Declared):
         default=None, metadata=declare(optional(table(MetricsTable)), "Metrics.")
     )
 
-    rules = (Rule(("webhooks",), _distinct),)
+    rules = (Rule(("webhooks",), partial(names_borne_twice, "webhooks")),)
 
 
 def load_settings(path: Path) -> Settings:
