@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -239,15 +240,56 @@ class TestUnderstandable:
         )
         assert "Traceback" in debug.stderr
 
-    def test_a_reader_that_goes_away(self, ground: Ground) -> None:
-        """`rollproof ... | head` is no error."""
-        piped = subprocess.run(
-            f"{' '.join(ground.command('image', 'list', '--json'))} | true",
-            shell=True,
-            env=ground.environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert piped.stderr == ""
+    @pytest.mark.parametrize("arguments", [("image", "list", "--json"), ("--help",)])
+    def test_a_reader_that_goes_away(self, ground: Ground, arguments: tuple[str, ...]) -> None:
+        """`rollproof ... | head` is no error, and no bug either, which 1 would mean."""
+        left = without_reader(ground, *arguments)
+        assert (left.returncode, left.stderr) == (0, "")
         assert ground.rollproof("image", "list", "--json").json["images"] == []
+
+    @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+    def test_a_reader_that_goes_away_from_a_run(
+        self, ground: Ground, options: tuple[str, ...]
+    ) -> None:
+        """The upgrade goes on, and the exit code tells how it ended."""
+        ground.publish()
+        ground.fleet(2, zones=0, health="PT0.5S")
+        left = without_reader(ground, "run", "web", "--to", "1.2.0", *options)
+        assert (left.returncode, left.stderr) == (4, "")
+        assert sorted(map(str, ground.versions().values())) == ["1.0.0", "1.2.0"]
+
+    @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+    def test_output_that_cannot_be_written(
+        self, ground: Ground, options: tuple[str, ...]
+    ) -> None:
+        """Nor does a full disk stop an upgrade of which it was to keep the log; said once."""
+        ground.publish()
+        ground.fleet(2, zones=0)
+        with open("/dev/full", "w") as full:
+            left = told_to(full, ground, "run", "web", "--to", "1.1.0", *options)
+        assert left.returncode == 0
+        assert left.stderr == ("rollproof: nothing more is shown: No space left on device\n")
+        assert set(ground.versions().values()) == {"1.1.0"}
+
+
+def without_reader(ground: Ground, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The program whose output nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as deaf:
+        return told_to(deaf, ground, *arguments)
+
+
+def told_to(
+    output: IO[str], ground: Ground, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    """The program, with its output going there."""
+    return subprocess.run(
+        ground.command(*arguments),
+        env=ground.environment(),
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )

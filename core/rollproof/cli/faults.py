@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import traceback
 from typing import Any
 
@@ -16,10 +15,6 @@ from rollproof.errors import ExitCode, Ineligible, InvalidInput, RollproofError
 
 def report(error: Exception, *, as_json: bool) -> int:
     """Say what went wrong; the exit code."""
-    if isinstance(error, BrokenPipeError):
-        # The reader has gone.  Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.COMPLETED
     code, name, message = _told(error)
     if as_json:
         told: dict[str, Any] = {"code": name, "message": message, "exit_code": int(code)}

@@ -24,7 +24,8 @@ def observe(options: Options, once: bool) -> int:
     told = [each for each in reported.outlets if each.outlet != "called"]
     if options.json:
         outlets = [attrs.asdict(each) for each in told]
-        line({"kind": "outlets", "outlets": outlets, "interrupted": reported.interrupted})
+        value = {"kind": "outlets", "outlets": outlets, "interrupted": reported.interrupted}
+        click.echo(line(value))
     else:
         click.echo(_text(told))
     if reported.interrupted is not None:
@@ -38,7 +39,7 @@ def _is_behind(standing: Standing) -> bool:
 
 def _print(value: Mapping[str, Any]) -> None:
     try:
-        line(value)
+        click.echo(line(value))
     except BrokenPipeError:  # the reader has gone, and this is not the main thread
         os.kill(os.getpid(), signal.SIGTERM)
 

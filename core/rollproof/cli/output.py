@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -25,9 +27,21 @@ def answer(options: Options, value: Any, text: str) -> None:
     click.echo(json.dumps(value, indent=1) if options.json else text)
 
 
-def line(value: Any) -> None:
-    """Print one line of JSON, at once."""
-    click.echo(json.dumps(value, separators=(",", ":")))
+def line(value: Any) -> str:
+    """The value as one line of JSON."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def tell(text: str) -> None:
+    """Print what goes on, at once.  It goes on where that cannot be written any more: an
+    upgrade is not stopped by a reader who has gone, or by a log that fills a disk."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"rollproof: nothing more is shown: {error.strerror}", err=True)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def exit_code(status: RunStatus) -> ExitCode:

@@ -92,6 +92,8 @@ class Program(click.Group):
                 obj=Options(),
                 **extra,
             )
+        except SystemExit:
+            code = 0  # click's way to end where the reader of the answer has gone: no error
         except Exception as error:
             from rollproof.cli.faults import report
 
