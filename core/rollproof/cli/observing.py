@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from rollproof.cli.output import columns, line
+from rollproof.cli.output import columns, line, tell
 from rollproof.cli.program import INTERRUPTED, Options
 from rollproof.errors import ExitCode
 from rollproof.installation import Installation
@@ -25,9 +25,9 @@ def observe(options: Options, once: bool) -> int:
     if options.json:
         outlets = [attrs.asdict(each) for each in told]
         value = {"kind": "outlets", "outlets": outlets, "interrupted": reported.interrupted}
-        click.echo(line(value))
+        tell(line(value))
     else:
-        click.echo(_text(told))
+        tell(_text(told))
     if reported.interrupted is not None:
         return INTERRUPTED + reported.interrupted
     return ExitCode.ENVIRONMENT if any(_is_behind(each) for each in told) else 0
