@@ -1,6 +1,7 @@
 """Wrong use, and a hostile world: each is answered with a sentence and a code (R4.9)."""
 
 import os
+import re
 import resource
 import socket
 import sqlite3
@@ -194,7 +195,11 @@ class TestEnvironment:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
         )
         assert limited.returncode == 6, limited
-        assert limited.stderr.startswith("rollproof: ")
+        told = r"rollproof: (\S+) -> (\S+): File too large\. Mend that and repeat\.\n"
+        named = re.fullmatch(told, limited.stderr)
+        assert named is not None, "one file, where none could be written"
+        assert (ground.folder / named[1]).is_file()
+        assert Path(named[2]).is_relative_to(ground.home / "images")
         assert "big" not in ground.rollproof("image", "list").out
 
     def test_the_port_is_taken(self, ground: Ground) -> None:

@@ -67,7 +67,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
 
 
 def _of_the_system(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
+    places = [str(each) for each in (error.filename, error.filename2) if each]
+    place = f"{' -> '.join(places)}: " if places else ""
     if os.environ.get("ROLLPROOF_DEBUG"):
         traceback.print_exception(error)
     return f"{place}{error.strerror or error}. Mend that and repeat."
