@@ -223,6 +223,9 @@ class TestUnderstandable:
         ground.publish()
         ground.fleet(3, zones=0)
         ground.rollproof("apply", str(ground.document(path="/wrong")))
+        planned = ground.rollproof("plan", "web", "--to", "1.1.0").out
+        assert "web to 1.1.0: stops at once" in planned
+        assert max(map(len, planned.splitlines())) <= 80
         stopped = ground.rollproof("run", "web", "--to", "1.1.0", code=4)
         assert "3 of 3 instances are unhealthy, and at most 20 % may be" in stopped.out
         assert "GET /wrong on port" in " ".join(stopped.out.split())
