@@ -400,6 +400,19 @@ class TestDiagnosis:
         assert "GET / on port" in self.told(HttpProbe(port=free_port()))
         assert "did not accept" in self.told(TcpProbe(port=80))
 
+    @pytest.mark.parametrize("content", [None, "no certificate"], ids=["absent", "spoilt"])
+    def test_of_an_authority_that_cannot_be_read(
+        self, tmp_path: Path, content: str | None
+    ) -> None:
+        """The file is named, for nothing is wrong with the instance."""
+        if content is not None:
+            (tmp_path / "ca.pem").write_text(content)
+        source = HttpProbe(
+            port=free_port(), scheme=Scheme.HTTPS, tls_verify=True, tls_ca_file="ca.pem"
+        )
+        told = asyncio.run(diagnose(Prober(source, folder=tmp_path), HOST))
+        assert told.startswith(f"GET / on port {source.port}: {tmp_path / 'ca.pem'}: ")
+
     @pytest.mark.parametrize(
         ("answer", "words"),
         [

@@ -1,7 +1,7 @@
 """Asking an instance over HTTP, as its health source wants it asked (R5.2).
 
 The protocol is h11's, the connection asyncio's. A client would keep connections, follow
-redirects and ask proxies, none of which may happen here, and costs three times as much for
+redirects and ask proxies, none of which may happen here, and costs six times as much for
 each question.
 """
 
@@ -121,8 +121,11 @@ class Asker:
         source = self.source
         if not isinstance(source, HttpProbe) or source.scheme is not Scheme.HTTPS:
             return None
-        file = source.tls_ca_file
-        context = ssl.create_default_context(cafile=self.folder / file if file else None)
+        file = self.folder / source.tls_ca_file if source.tls_ca_file else None
+        try:
+            context = ssl.create_default_context(cafile=file)
+        except OSError as error:  # which does not name the file
+            raise OSError(f"{file}: {error.strerror}") from error
         if not source.tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
