@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import click
 
 from rollproof.cli.output import columns, line, tell
 from rollproof.cli.program import INTERRUPTED, Options
@@ -38,9 +37,7 @@ def _is_behind(standing: Standing) -> bool:
 
 
 def _print(value: Mapping[str, Any]) -> None:
-    try:
-        click.echo(line(value))
-    except BrokenPipeError:  # the reader has gone, and this is not the main thread
+    if not tell(line(value)):  # the reader has gone, and this is not the main thread
         os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -32,9 +32,10 @@ def line(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def tell(text: str) -> None:
-    """Print what goes on, at once.  It goes on where that cannot be written any more: an
-    upgrade is not stopped by a reader who has gone, or by a log that fills a disk."""
+def tell(text: str) -> bool:
+    """Print what goes on, at once; False when that could not be written, and from then on
+    nothing is.  It goes on all the same: an upgrade is not stopped by a reader who has
+    gone, or by a log that fills a disk."""
     try:
         click.echo(text)
     except OSError as error:
@@ -42,6 +43,8 @@ def tell(text: str) -> None:
             click.echo(f"rollproof: nothing more is shown: {error.strerror}", err=True)
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return False
+    return True
 
 
 def exit_code(status: RunStatus) -> ExitCode:
