@@ -248,12 +248,36 @@ class TestUnderstandable:
         )
         assert "Traceback" in debug.stderr
 
-    @pytest.mark.parametrize("arguments", [("image", "list", "--json"), ("--help",)])
+    @pytest.mark.parametrize(
+        "arguments", [("image", "list", "--json"), ("--help",), ("--version",), ("run", "-h")]
+    )
     def test_a_reader_that_goes_away(self, ground: Ground, arguments: tuple[str, ...]) -> None:
         """`rollproof ... | head` is no error, and no bug either, which 1 would mean."""
         left = without_reader(ground, *arguments)
         assert (left.returncode, left.stderr) == (0, "")
         assert ground.rollproof("image", "list", "--json").json["images"] == []
+
+    def test_a_verdict_that_nobody_reads(self, ground: Ground) -> None:
+        """Its exit code is what it was: a set that is not eligible does not become so."""
+        document = ground.document()
+        document.write_text("single_placement_group = false\n" + document.read_text())
+        ground.rollproof("apply", str(document))
+        ground.rollproof("check", "web", code=2)
+        left = without_reader(ground, "check", "web")
+        assert (left.returncode, left.stderr) == (2, "")
+
+    def test_a_pipe_that_breaks_elsewhere(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only that of the output is no error."""
+
+        def broken(*_: object, **__: object) -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        monkeypatch.setattr(Installation, "history", broken)
+        shown = CliRunner().invoke(cli, ["--home", str(ground.home), "history", "web"])
+        assert shown.exit_code == 6
+        assert shown.stderr == "rollproof: a pipe broke. Repeat.\n"
 
     @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
     def test_a_reader_that_goes_away_from_a_run(
@@ -270,7 +294,8 @@ class TestUnderstandable:
     def test_output_that_cannot_be_written(
         self, ground: Ground, options: tuple[str, ...]
     ) -> None:
-        """Nor does a full disk stop an upgrade of which it was to keep the log; said once."""
+        """Nor does a full disk stop an upgrade of which it was to keep the log; said once.
+        An answer that cannot be written is none."""
         ground.publish()
         ground.fleet(2, zones=0)
         with open("/dev/full", "w") as full:
@@ -278,6 +303,8 @@ class TestUnderstandable:
         assert left.returncode == 0
         assert left.stderr == ("rollproof: nothing more is shown: No space left on device\n")
         assert set(ground.versions().values()) == {"1.1.0"}
+        with open("/dev/full", "w") as full:
+            assert told_to(full, ground, "status", "web", *options).returncode == 6
 
 
 def without_reader(ground: Ground, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from rollproof.cli.missing import MissingExtra
+from rollproof.cli.program import PipeBroken
 from rollproof.errors import ExitCode, Ineligible, InvalidInput, RollproofError
 
 
@@ -58,6 +59,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
             return ExitCode.INVALID, "InvalidUsage", f"{error.format_message()}{hint}"
         case click.ClickException():
             return ExitCode.INVALID, "InvalidUsage", error.format_message()
+        case PipeBroken():
+            return ExitCode.ENVIRONMENT, "SystemTrouble", "a pipe broke. Repeat."
         case click.Abort():
             return 130, "Interrupted", "interrupted"
         case OSError():

@@ -24,7 +24,10 @@ instant: Final = lines.instant
 
 def answer(options: Options, value: Any, text: str) -> None:
     """Print the value as one JSON document, or else the text."""
-    click.echo(json.dumps(value, indent=1) if options.json else text)
+    try:
+        click.echo(json.dumps(value, indent=1) if options.json else text)
+    except BrokenPipeError:  # the reader has gone: the exit code still is the answer's
+        _silence()
 
 
 def line(value: Any) -> str:
@@ -41,10 +44,14 @@ def tell(text: str) -> bool:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             click.echo(f"rollproof: nothing more is shown: {error.strerror}", err=True)
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _silence()
         return False
     return True
+
+
+def _silence() -> None:
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def exit_code(status: RunStatus) -> ExitCode:
