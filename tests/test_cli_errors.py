@@ -1,12 +1,14 @@
 """Wrong use, and a hostile world: each is answered with a sentence and a code (R4.9)."""
 
 import os
+import re
 import resource
 import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -193,7 +195,11 @@ class TestEnvironment:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
         )
         assert limited.returncode == 6, limited
-        assert limited.stderr.startswith("rollproof: ")
+        told = r"rollproof: (\S+) -> (\S+): File too large\. Mend that and repeat\.\n"
+        named = re.fullmatch(told, limited.stderr)
+        assert named is not None, "one file, where none could be written"
+        assert (ground.folder / named[1]).is_file()
+        assert Path(named[2]).is_relative_to(ground.home / "images")
         assert "big" not in ground.rollproof("image", "list").out
 
     def test_the_port_is_taken(self, ground: Ground) -> None:
@@ -217,6 +223,9 @@ class TestUnderstandable:
         ground.publish()
         ground.fleet(3, zones=0)
         ground.rollproof("apply", str(ground.document(path="/wrong")))
+        planned = ground.rollproof("plan", "web", "--to", "1.1.0").out
+        assert "web to 1.1.0: stops at once" in planned
+        assert max(map(len, planned.splitlines())) <= 80
         stopped = ground.rollproof("run", "web", "--to", "1.1.0", code=4)
         assert "3 of 3 instances are unhealthy, and at most 20 % may be" in stopped.out
         assert "GET /wrong on port" in " ".join(stopped.out.split())
@@ -239,15 +248,83 @@ class TestUnderstandable:
         )
         assert "Traceback" in debug.stderr
 
-    def test_a_reader_that_goes_away(self, ground: Ground) -> None:
-        """`rollproof ... | head` is no error."""
-        piped = subprocess.run(
-            f"{' '.join(ground.command('image', 'list', '--json'))} | true",
-            shell=True,
-            env=ground.environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert piped.stderr == ""
+    @pytest.mark.parametrize(
+        "arguments", [("image", "list", "--json"), ("--help",), ("--version",), ("run", "-h")]
+    )
+    def test_a_reader_that_goes_away(self, ground: Ground, arguments: tuple[str, ...]) -> None:
+        """`rollproof ... | head` is no error, and no bug either, which 1 would mean."""
+        left = without_reader(ground, *arguments)
+        assert (left.returncode, left.stderr) == (0, "")
         assert ground.rollproof("image", "list", "--json").json["images"] == []
+
+    def test_a_verdict_that_nobody_reads(self, ground: Ground) -> None:
+        """Its exit code is what it was: a set that is not eligible does not become so."""
+        document = ground.document()
+        document.write_text("single_placement_group = false\n" + document.read_text())
+        ground.rollproof("apply", str(document))
+        ground.rollproof("check", "web", code=2)
+        left = without_reader(ground, "check", "web")
+        assert (left.returncode, left.stderr) == (2, "")
+
+    def test_a_pipe_that_breaks_elsewhere(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only that of the output is no error."""
+
+        def broken(*_: object, **__: object) -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        monkeypatch.setattr(Installation, "history", broken)
+        shown = CliRunner().invoke(cli, ["--home", str(ground.home), "history", "web"])
+        assert shown.exit_code == 6
+        assert shown.stderr == "rollproof: a pipe broke. Repeat.\n"
+
+    @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+    def test_a_reader_that_goes_away_from_a_run(
+        self, ground: Ground, options: tuple[str, ...]
+    ) -> None:
+        """The upgrade goes on, and the exit code tells how it ended."""
+        ground.publish()
+        ground.fleet(2, zones=0, health="PT0.5S")
+        left = without_reader(ground, "run", "web", "--to", "1.2.0", *options)
+        assert (left.returncode, left.stderr) == (4, "")
+        assert sorted(map(str, ground.versions().values())) == ["1.0.0", "1.2.0"]
+
+    @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+    def test_output_that_cannot_be_written(
+        self, ground: Ground, options: tuple[str, ...]
+    ) -> None:
+        """Nor does a full disk stop an upgrade of which it was to keep the log; said once.
+        An answer that cannot be written is none."""
+        ground.publish()
+        ground.fleet(2, zones=0)
+        with open("/dev/full", "w") as full:
+            left = told_to(full, ground, "run", "web", "--to", "1.1.0", *options)
+        assert left.returncode == 0
+        assert left.stderr == ("rollproof: nothing more is shown: No space left on device\n")
+        assert set(ground.versions().values()) == {"1.1.0"}
+        with open("/dev/full", "w") as full:
+            assert told_to(full, ground, "status", "web", *options).returncode == 6
+
+
+def without_reader(ground: Ground, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The program whose output nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as deaf:
+        return told_to(deaf, ground, *arguments)
+
+
+def told_to(
+    output: IO[str], ground: Ground, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    """The program, with its output going there."""
+    return subprocess.run(
+        ground.command(*arguments),
+        env=ground.environment(),
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )

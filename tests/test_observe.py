@@ -198,7 +198,7 @@ class TestObserve:
             assert observer.stdout is not None
             observer.stdout.close()
             ground.rollproof("run", "web", "--to", "1.1.0")
-            assert observer.wait(30) != 0
+            assert observer.wait(30) == 128 + signal.SIGTERM
 
     def test_one_at_a_time(self, ground: Ground) -> None:
         """A second one is a conflict; a run takes its turn, and is not held up."""

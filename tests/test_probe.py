@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from certificates import AUTHORITY, SERVER
+from rollproof.adapters.asking import PIECES
 from rollproof.adapters.diagnosis import diagnose
 from rollproof.adapters.probe import Prober, probe
 from rollproof.health import (
@@ -140,6 +141,14 @@ class TestHttp:
             assert verdict(HttpProbe(port=server.port)) is Health.HEALTHY
         with answering(early) as server:
             assert verdict(HttpProbe(port=server.port, timeout=SHORT)) is Health.UNHEALTHY
+
+    @pytest.mark.parametrize(
+        ("early", "health"), [(PIECES - 1, Health.HEALTHY), (PIECES, Health.UNHEALTHY)]
+    )
+    def test_an_answer_that_is_always_yet_to_come(self, early: int, health: Health) -> None:
+        """Who never stops saying so would keep everybody else waiting."""
+        with answering(b"HTTP/1.1 100 \r\n\r\n" * early + OK) as server:
+            assert verdict(HttpProbe(port=server.port)) is health
 
     def test_an_answer_that_changes_the_protocol(self) -> None:
         switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -310,6 +319,18 @@ class TestExtension:
             )
             assert self.asked(source) is Health.UNKNOWN
 
+    @pytest.mark.parametrize("crumbs", [False, True])
+    def test_a_report_in_crumbs(self, crumbs: bool) -> None:
+        """In a few parts it is whole; who sends a thousand would keep others waiting."""
+        body = json.dumps({"state": "Healthy", "age": 0, "why": "x" * PIECES}).encode()
+        size = 1 if crumbs else 100
+        parts = [body[start : start + size] for start in range(0, len(body), size)]
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        sent = [b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b"")]
+        with answering(head + b"".join(sent)) as server:
+            source = HealthExtension(port=server.port, grace_period=self.GRACELESS)
+            assert self.asked(source) is (Health.UNKNOWN if crumbs else Health.HEALTHY)
+
     def test_no_reporter_at_all(self) -> None:
         source = HealthExtension(port=free_port())
         assert self.asked(source) is Health.UNKNOWN
@@ -378,6 +399,49 @@ class TestDiagnosis:
             assert self.told(source) == ""
         assert "GET / on port" in self.told(HttpProbe(port=free_port()))
         assert "did not accept" in self.told(TcpProbe(port=80))
+
+    @pytest.mark.parametrize("content", [None, "no certificate"], ids=["absent", "spoilt"])
+    def test_of_an_authority_that_cannot_be_read(
+        self, tmp_path: Path, content: str | None
+    ) -> None:
+        """The file is named, for nothing is wrong with the instance."""
+        if content is not None:
+            (tmp_path / "ca.pem").write_text(content)
+        source = HttpProbe(
+            port=free_port(), scheme=Scheme.HTTPS, tls_verify=True, tls_ca_file="ca.pem"
+        )
+        told = asyncio.run(diagnose(Prober(source, folder=tmp_path), HOST))
+        assert told.startswith(f"GET / on port {source.port}: {tmp_path / 'ca.pem'}: ")
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (b"", ": it closed the connection before it had answered"),
+            (b"HTTP/1.1 200 O", ": it closed the connection before it had answered"),
+            (
+                b"HTTP/1.1 503 No\r\nContent-Length: 99\r\n\r\nwhy",
+                " answered 503 instead of 200",
+            ),
+        ],
+        ids=["nothing", "half a head", "half a body"],
+    )
+    def test_of_half_an_answer(self, answer: bytes, words: str) -> None:
+        with answering(answer) as server:
+            source = HttpProbe(port=server.port)
+            assert self.told(source) == f"GET / on port {server.port}{words}"
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (b"", ": no answer within 0.3 s"),
+            (b"HTTP/1.1 503 No\r\n\r\n", " answered 503 instead of 200"),
+        ],
+        ids=["no answer", "no body"],
+    )
+    def test_of_an_answer_that_does_not_come_in_time(self, answer: bytes, words: str) -> None:
+        with answering(answer, hold=True) as server:
+            source = HttpProbe(port=server.port, timeout=SHORT)
+            assert self.told(source) == f"GET / on port {server.port}{words}"
 
 
 class TestTcp:

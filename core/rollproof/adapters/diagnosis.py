@@ -40,6 +40,7 @@ async def diagnose(
 
 async def _http(prober: Prober, source: HttpProbe, host: str) -> str:
     asked = f"GET {source.path} on port {source.port}"
+    answered, body = "", b""
     assert prober.asker is not None
     try:
         async with (
@@ -48,12 +49,19 @@ async def _http(prober: Prober, source: HttpProbe, host: str) -> str:
         ):
             if reply.status == source.expected_status:
                 return ""
+            answered = f"{asked} answered {reply.status} instead of {source.expected_status}"
             body = await reply.body(LONGEST)
     except Exception as error:  # whatever goes wrong is an answer, as for the probe
-        return f"{asked}: {printable(str(error)) or type(error).__name__}"
+        if not answered:
+            return f"{asked}: {_trouble(error, source)}"
     said = printable(body.decode(errors="replace"))
-    answered = f"{asked} answered {reply.status} instead of {source.expected_status}"
     return f"{answered}: {said}" if said else answered
+
+
+def _trouble(error: Exception, source: HttpProbe) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {source.timeout.total_seconds():g} s"
+    return printable(str(error)) or type(error).__name__
 
 
 def printable(text: str) -> str:

@@ -3,9 +3,11 @@
 import fcntl
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,23 @@ def locked_if_free(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def copy_tree(source: Path, target: Path, but: str = "") -> None:
+    """Copy a folder, links as links, all but the names of a pattern. Raises the OSError of
+    the first entry that cannot be copied; shutil would go on and raise a list of all."""
+    target.mkdir()
+    for entry in source.iterdir():
+        copied = target / entry.name
+        if fnmatch(entry.name, but):
+            continue
+        if entry.is_symlink():
+            copied.symlink_to(entry.readlink())
+        elif entry.is_dir():
+            copy_tree(entry, copied, but)
+        else:
+            shutil.copy2(entry, copied)
+    shutil.copystat(source, target)
 
 
 def flush(tree: Path) -> None:

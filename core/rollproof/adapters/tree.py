@@ -3,11 +3,11 @@
 import hashlib
 import os
 import posixpath
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from rollproof.adapters.files import copy_tree
 from rollproof.errors import InvalidImage
 
 GIB = 2**30
@@ -50,7 +50,7 @@ def copy(source: Path, target: Path, limit: int) -> None:
                 raise InvalidImage(str(source), f"the link {name} leads out of it")
         elif not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
             raise InvalidImage(str(source), f"{name} is neither file, folder nor link")
-    shutil.copytree(source, target, symlinks=True)
+    copy_tree(source, target)
     for folder, _, _ in os.walk(target):
         os.chmod(folder, 0o755)  # in a read-only folder nothing could be removed again
 

@@ -7,7 +7,7 @@ from typing import Any
 from rollproof.cli.output import answer, failures_json, status_json
 from rollproof.cli.phases import some
 from rollproof.cli.program import Options
-from rollproof.cli.summary import full_status
+from rollproof.cli.summary import full_status, paragraph
 from rollproof.installation import Installation
 from rollproof.installation.reasons import span
 from rollproof.plan import Plan
@@ -67,7 +67,7 @@ SHOWN = 20
 
 def plan_text(planned: Plan) -> str:
     """A plan for people."""
-    lines = [f"{planned.scale_set} to {planned.target}: {planned.verdict.text}"]
+    lines = paragraph(f"{planned.scale_set} to {planned.target}: {planned.verdict.text}")
     for number, batch in enumerate(planned.batches[:SHOWN], start=1):
         zones = f" of zone {', '.join(batch.zones)}" if any(batch.zones) else ""
         if planned.one_domain:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import traceback
 from typing import Any
 
 import click
 
 from rollproof.cli.missing import MissingExtra
+from rollproof.cli.program import PipeBroken
 from rollproof.errors import ExitCode, Ineligible, InvalidInput, RollproofError
 
 
 def report(error: Exception, *, as_json: bool) -> int:
     """Say what went wrong; the exit code."""
-    if isinstance(error, BrokenPipeError):
-        # The reader has gone.  Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.COMPLETED
     code, name, message = _told(error)
     if as_json:
         told: dict[str, Any] = {"code": name, "message": message, "exit_code": int(code)}
@@ -63,6 +59,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
             return ExitCode.INVALID, "InvalidUsage", f"{error.format_message()}{hint}"
         case click.ClickException():
             return ExitCode.INVALID, "InvalidUsage", error.format_message()
+        case PipeBroken():
+            return ExitCode.ENVIRONMENT, "SystemTrouble", "a pipe broke. Repeat."
         case click.Abort():
             return 130, "Interrupted", "interrupted"
         case OSError():
@@ -72,7 +70,8 @@ def _told(error: Exception) -> tuple[int, str, str]:
 
 
 def _of_the_system(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
+    places = [str(each) for each in (error.filename, error.filename2) if each]
+    place = f"{' -> '.join(places)}: " if places else ""
     if os.environ.get("ROLLPROOF_DEBUG"):
         traceback.print_exception(error)
     return f"{place}{error.strerror or error}. Mend that and repeat."

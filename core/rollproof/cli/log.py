@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import click
-
 from rollproof.cli.narrator import Telling
+from rollproof.cli.output import tell
 from rollproof.installation import Failure, Happening, Reasons
 from rollproof.run import Run
 
@@ -59,4 +58,4 @@ class Log:
     def _print(self, text: str) -> None:
         moment = datetime.fromtimestamp(self._at / 1000).astimezone() if self._at else None
         stamp = f"{moment:%H:%M:%S} " if moment else ""
-        click.echo(f"{stamp}{text}")
+        tell(f"{stamp}{text}")

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import click
 
-from rollproof.cli.output import columns, line
+from rollproof.cli.output import columns, line, tell
 from rollproof.cli.program import INTERRUPTED, Options
 from rollproof.errors import ExitCode
 from rollproof.installation import Installation
@@ -24,9 +23,10 @@ def observe(options: Options, once: bool) -> int:
     told = [each for each in reported.outlets if each.outlet != "called"]
     if options.json:
         outlets = [attrs.asdict(each) for each in told]
-        line({"kind": "outlets", "outlets": outlets, "interrupted": reported.interrupted})
+        value = {"kind": "outlets", "outlets": outlets, "interrupted": reported.interrupted}
+        tell(line(value))
     else:
-        click.echo(_text(told))
+        tell(_text(told))
     if reported.interrupted is not None:
         return INTERRUPTED + reported.interrupted
     return ExitCode.ENVIRONMENT if any(_is_behind(each) for each in told) else 0
@@ -37,9 +37,7 @@ def _is_behind(standing: Standing) -> bool:
 
 
 def _print(value: Mapping[str, Any]) -> None:
-    try:
-        line(value)
-    except BrokenPipeError:  # the reader has gone, and this is not the main thread
+    if not tell(line(value)):  # the reader has gone, and this is not the main thread
         os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -22,12 +24,34 @@ instant: Final = lines.instant
 
 def answer(options: Options, value: Any, text: str) -> None:
     """Print the value as one JSON document, or else the text."""
-    click.echo(json.dumps(value, indent=1) if options.json else text)
+    try:
+        click.echo(json.dumps(value, indent=1) if options.json else text)
+    except BrokenPipeError:  # the reader has gone: the exit code still is the answer's
+        _silence()
 
 
-def line(value: Any) -> None:
-    """Print one line of JSON, at once."""
-    click.echo(json.dumps(value, separators=(",", ":")))
+def line(value: Any) -> str:
+    """The value as one line of JSON."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def tell(text: str) -> bool:
+    """Print what goes on, at once; False when that could not be written, and from then on
+    nothing is.  It goes on all the same: an upgrade is not stopped by a reader who has
+    gone, or by a log that fills a disk."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"rollproof: nothing more is shown: {error.strerror}", err=True)
+        _silence()
+        return False
+    return True
+
+
+def _silence() -> None:
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def exit_code(status: RunStatus) -> ExitCode:

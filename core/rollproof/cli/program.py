@@ -15,6 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended a wait."""
+HELP = frozenset({"-h", "--help"})
+"""What click prints by itself; that nobody reads it to its end is no error."""
 
 
 @attrs.define
@@ -65,6 +67,10 @@ def common(command: F) -> F:
     return home(json(command))
 
 
+class PipeBroken(Exception):
+    """A pipe that broke, and not that of the output."""
+
+
 class Program(click.Group):
     """A group whose errors are sentences, with an exit code for each kind."""
 
@@ -92,6 +98,8 @@ class Program(click.Group):
                 obj=Options(),
                 **extra,
             )
+        except SystemExit:  # click's word for a broken pipe, outside of `invoke`
+            code = 0
         except Exception as error:
             from rollproof.cli.faults import report
 
@@ -99,6 +107,17 @@ class Program(click.Group):
         if standalone_mode:
             sys.exit(code or 0)
         return int(code or 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's, which would take any pipe that breaks for that of the output, and end
+        with 1.  Verbs see to their output themselves, and help pages are click's."""
+        arguments = ctx.args
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if HELP.isdisjoint(arguments):
+                raise PipeBroken from error
+            raise
 
 
 def leave(code: int) -> None:

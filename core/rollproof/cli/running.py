@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import click
-
-from rollproof.cli.output import answer, exit_code, failures_json, line, status_json
+from rollproof.cli.output import answer, exit_code, failures_json, line, status_json, tell
 from rollproof.cli.program import INTERRUPTED, Options
 from rollproof.cli.summary import summary
 from rollproof.installation import Ended, Installation, Reasons
@@ -123,20 +121,19 @@ def _display(options: Options, reasons: Reasons) -> Display:
 def _conclude(options: Options, ended: Ended, reasons: Reasons, display: Display) -> None:
     status, failures = ended.status, display.failures()
     if options.json:
-        line(
-            {
-                "kind": "status",
-                **status_json(status),
-                "stop": reasons.stop,
-                "failures": failures_json(failures),
-                "interrupted": ended.interrupted,
-            }
-        )
+        value = {
+            "kind": "status",
+            **status_json(status),
+            "stop": reasons.stop,
+            "failures": failures_json(failures),
+            "interrupted": ended.interrupted,
+        }
+        tell(line(value))
         return
-    click.echo(summary(status, failures, reasons.stop))
+    tell(summary(status, failures, reasons.stop))
     if ended.interrupted is not None and status.ended_at is None:
         name = status.scale_set
-        click.echo(
+        tell(
             f"The run is not over, and nothing is lost.  Go on: rollproof run {name}\n"
             f"Or end it: rollproof cancel {name}"
         )

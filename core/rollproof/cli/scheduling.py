@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
-from rollproof.cli.output import answer, instant, line, local_time
+from rollproof.cli.output import answer, instant, line, local_time, tell
 from rollproof.cli.phases import some
 from rollproof.cli.program import INTERRUPTED, Options
 from rollproof.cli.summary import noted
@@ -29,17 +27,16 @@ def serve(options: Options, forever: bool, every: str) -> int:
 
 
 def _as_json(notice: Notice) -> None:
-    line(
-        {
-            "kind": notice.kind,
-            "at": instant(notice.at),
-            "scale_set": notice.scale_set,
-            "run": notice.run,
-            "version": notice.version,
-            "reason": notice.reason,
-            "text": notice.text,
-        }
-    )
+    value = {
+        "kind": notice.kind,
+        "at": instant(notice.at),
+        "scale_set": notice.scale_set,
+        "run": notice.run,
+        "version": notice.version,
+        "reason": notice.reason,
+        "text": notice.text,
+    }
+    tell(line(value))
 
 
 def _as_text(notice: Notice) -> None:
@@ -48,7 +45,7 @@ def _as_text(notice: Notice) -> None:
     target = f" to {notice.version}" if notice.version else ""
     parts = [local_time(notice.at), f"{notice.kind}{reason}", f"{about}{target}"]
     text = "  ".join(part for part in parts if part)
-    click.echo(f"{text}: {notice.text}" if notice.text else text)
+    tell(f"{text}: {notice.text}" if notice.text else text)
 
 
 def due(options: Options, scale_set: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollproof.cli.output import line
+from rollproof.cli.output import line, tell
 from rollproof.installation import Failure, Happening, Reasons
 from rollproof.installation.observing.lines import event_line
 from rollproof.run import Run
@@ -23,7 +23,7 @@ class Stream:
         """One event."""
         self._reasons.hears(happening)
         self._run = happening.after
-        line({**event_line(happening, self._reasons), "past": happening.past})
+        tell(line({**event_line(happening, self._reasons), "past": happening.past}))
 
     def finds(self, instance: str, answer: str) -> None:
         """What an unhealthy instance answers."""
@@ -31,7 +31,7 @@ class Stream:
 
     def notes(self, text: str) -> None:
         """Who hosts the run."""
-        line({"kind": "note", "text": text})
+        tell(line({"kind": "note", "text": text}))
 
     def ticks(self, at: int) -> None:
         """Not worth a line."""

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from attrs import asdict, frozen
 
-from rollproof.adapters.files import is_regular, point, pointed, read_end, read_json, write_json
+from rollproof.adapters.files import (
+    copy_tree,
+    is_regular,
+    point,
+    pointed,
+    read_end,
+    read_json,
+    write_json,
+)
 from rollproof.adapters.local.layout import Home
 from rollproof.durations import format_duration
 
@@ -63,8 +71,7 @@ def make(home: Home, content: Path, mark: Stamp) -> Path:
             shutil.rmtree(leftover)
         fresh = home.disks / f"{_FRESH}{name}"
         # An image taken from a running disk bears marks of its own.
-        marks = shutil.ignore_patterns(MARKS)
-        shutil.copytree(content, fresh, symlinks=True, ignore=marks)
+        copy_tree(content, fresh, but=MARKS)
         write_json(fresh / STAMP, asdict(mark))
         fresh.rename(disk)
     return disk
