@@ -90,7 +90,12 @@ class TestThreshold:
 
     def test_a_clock_set_back_counts_on(self) -> None:
         source = TcpProbe(port=80, unhealthy_threshold=2)
-        assert verdicts([UNHEALTHY] * 2, source, -1, start=FIVE)[-1] is UNHEALTHY
+        assert verdicts([UNHEALTHY] * 2, source, -2_500, start=FIVE)[-1] is UNHEALTHY
+
+    def test_a_look_that_is_told_late_is_no_second_failure(self) -> None:
+        """R5.2: of two who look at once the one who asked first may be told last."""
+        source = TcpProbe(port=80, unhealthy_threshold=2)
+        assert verdicts([UNHEALTHY] * 2, source, -2_499, start=FIVE)[-1] is INITIALIZING
 
     def test_a_steady_state_changes_nothing(self) -> None:
         """So nothing needs to be written."""

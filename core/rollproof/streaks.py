@@ -5,13 +5,14 @@ Two laws need a memory, and both begin anew with every boot.
 Threshold (R5.2)
     Bad answers in a row, fewer than the threshold, leave the verdict as it was; before
     the first verdict that is INITIALIZING. A good one clears them. Looks nearer than half
-    an interval are one probe: who looks more often must not judge faster.
+    an interval are one probe, in whichever order they are told: who looks more often, or
+    beside another, must not judge faster.
 Minimum healthy time
     An instance counts as healthy only when it was healthy at every look for that long;
     until then it is INITIALIZING.
 
 Times are milliseconds since the Unix epoch, and come from outside. When the clock was
-set back, counting begins anew.
+set back, failures are counted on, and the time of being healthy anew.
 """
 
 from datetime import timedelta
@@ -48,7 +49,7 @@ class Streak:
         if self.failures >= source.unhealthy_threshold:
             return evolve(self, verdict=answer)
         interval = source.interval // MILLISECOND
-        if self.failures and 0 <= 2 * (now - self.failed_at) < interval:
+        if self.failures and 2 * abs(now - self.failed_at) < interval:
             return self
         failures = self.failures + 1
         verdict = answer if failures >= source.unhealthy_threshold else self.verdict

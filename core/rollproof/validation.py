@@ -146,6 +146,7 @@ def _fix(attribute: "attrs.Attribute[object]", value: object) -> str:
             return f'Did you mean "{near}"?'
         if bound.kind == "duration":
             return 'Spell it like "PT5M", five minutes.'
-    if attribute.default is attrs.NOTHING:
+    wanted = attribute.default is None and not bound.nested  # else nobody had written it
+    if attribute.default is attrs.NOTHING or wanted:
         return f"For example: {attribute.name} = {bound.example}"
     return f"Leave it out for the default, {written(attribute.default)}."
