@@ -6,12 +6,12 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from rollproof.host import EmbeddedHost, Home
+from rollproof.host import EmbeddedHost, Home, Observer
 from rollproof.installation.observing.place import Place
 from rollproof.installation.observing.tap import Tap
 from rollproof.journal import Journal, Turned
@@ -36,8 +36,10 @@ class Recorder:
         name: str = "r1",
         scale_set: str = "web",
         behaviour: Behaviour = steady,
+        *,
         until: Callable[[Turned], bool] = lambda _turned: False,
         size: int = 4,
+        observers: Sequence[Observer] = (),
         **terms: Any,
     ) -> None:
         """A run to its end, or until a turn is such; then, later, on from there."""
@@ -53,7 +55,7 @@ class Recorder:
             self.journal,
             self._fleets.__getitem__,
             clock=self.clock,
-            observers=[observer],
+            observers=[observer, *observers],
             poll=1.0,
         )
 
