@@ -42,8 +42,6 @@ class Listening:
         """Hear of one event.  The host calls this in the order of the journal, and a lock
         lets through in the order of arrival."""
         name, after = turned.after.charter.run, turned.after
-        if turned.before.state in TERMINAL:
-            return  # late reports, which change nothing
         if name not in self._followed:
             self._followed[name] = _Followed(Lifecycle(turned.before, self._listeners))
         followed = self._followed[name]
