@@ -29,7 +29,7 @@ from typing import Any
 import attrs
 
 from rollproof.charter import Charter
-from rollproof.counts import EMPTY, Counts
+from rollproof.counts import Counts
 from rollproof.errors import (
     ForeignJournal,
     IllegalEvent,
@@ -42,10 +42,10 @@ from rollproof.journal.journal import genesis
 from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL
 from rollproof.step import trace
-from rollproof.table import ROWS
 from rollproof_checks.auditing.chain import Line, is_reordered
 from rollproof_checks.auditing.decoder import event_of
 from rollproof_checks.auditing.monitor import BATCH, CODES, Breach, Monitor
+from rollproof_checks.auditing.unfolding import Walk
 from rollproof_checks.verdicts import Verdict
 
 
@@ -326,22 +326,10 @@ class _Replay:
                 codes, points, numbers = monitor.codes, monitor.points, monitor.numbers
 
     def _unfold(self, run: Run, names: Sequence[str], number: int) -> None:
-        """Where the run stood between the rows of one event: a survey may take two of them
-        for each instance of a large set."""
-        state, cells, limits, monitor = (
-            run.state,
-            list(run.cells),
-            run.charter.limits,
-            self.monitor,
-        )
-        codes, points = monitor.codes, monitor.points
-        for name in names:
-            row = ROWS[name]
-            codes.append(CODES[name, state])
-            points.append(tuple(cells))
-            row.shift(cells, Counts._make(cells) if row.sets else EMPTY, limits)
-            state = row.target or state
-        monitor.numbers.extend([number] * len(names))
+        """Watch the rows of an event that took several."""
+        walk = Walk(run.state, run.cells, run.charter.limits)
+        for taken in walk.take(names):
+            self.monitor.add(taken, number)
 
     def _watch(self) -> None:
         breach = self.monitor.flush(self.run.cells)

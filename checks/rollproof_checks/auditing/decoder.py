@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 from rollproof.events import Event, Observed, Replaced, Restored, Surveyed, Vanished
@@ -63,7 +64,7 @@ def _observed(text: str) -> Event | None:
         health=_HEALTH[health],
         os_disk=disk or "",
     )
-    return Observed(int(at), instance, _attempt(attempt))
+    return Observed(int(at), instance, None if attempt is None else int(attempt))
 
 
 def _vanished(text: str) -> Event | None:
@@ -71,12 +72,7 @@ def _vanished(text: str) -> Event | None:
     if found is None:
         return None
     at, instance, attempt = found.groups()
-    return Vanished(int(at), instance, _attempt(attempt))
-
-
-def _attempt(text: str | None) -> int | None:
-    """The attempt of what was asked for."""
-    return None if text is None else int(text)
+    return Vanished(int(at), instance, None if attempt is None else int(attempt))
 
 
 def _surveyed(text: str) -> Event | None:
@@ -88,34 +84,28 @@ def _surveyed(text: str) -> Event | None:
         usual = type(at) is type(attempt) is int and type(present) is type(gone) is list
         if not usual or told["event"] != "Surveyed" or len(told) != 4 + ("gone" in told):
             return None
-        fleet = [_instance(**fields) for fields in present]
+        if not (_are_usual(present) and _STRING.issuperset(map(type, gone))):
+            return None
+        for fields in present:
+            fields["health"] = _HEALTH[fields.get("health")]
+        fleet = tuple(Instance(**fields) for fields in present)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    if None in fleet or not {str}.issuperset(map(type, gone)):
-        return None
-    return Surveyed(at, attempt, tuple(fleet), tuple(gone))  # type: ignore[arg-type]  # no None
+    return Surveyed(at, attempt, fleet, tuple(gone))
 
 
-def _instance(
-    *,
-    id: str,
-    zone: str = "",
-    update_domain: str = "",
-    version: str | None = None,
-    health: str = "unknown",
-) -> Instance | None:
-    """An instance of strings; None where the codec must say what it makes of it."""
-    if not type(id) is type(zone) is type(update_domain) is type(health) is str:
-        return None
-    if version is not None and type(version) is not str:
-        return None
-    return Instance(
-        id=id,
-        zone=zone,
-        update_domain=update_domain,
-        version=version,
-        health=_HEALTH[health],
-    )
+def _are_usual(present: list[dict[str, object]]) -> bool:
+    """Whether no instance says anything but strings, under the usual names: else the codec
+    must say what it makes of it.  Asked of all at once."""
+    names = chain.from_iterable(present)
+    values = chain.from_iterable(map(dict.values, present))
+    return _USUAL.issuperset(names) and _STRING.issuperset(map(type, values))
+
+
+_USUAL: Final = frozenset(
+    {"id", "zone", "fault_domain", "update_domain", "version", "health", "os_disk"}
+)
+_STRING: Final = frozenset({str})
 
 
 _READERS: Final[dict[str, Callable[[str], Event | None]]] = {
