@@ -6,7 +6,8 @@ For each event: it is bound to those before it by its digest; `rollproof.step` m
 the rows and the state that stand beside it; each row is one that the table admits, and
 breaks no promise of the registry.  At the end the record of the run says what its events
 say.  The journal is read through a connection that cannot write, in one transaction, so a
-host may go on recording meanwhile.
+host may go on recording meanwhile.  Of a long run a second process confirms digests and
+promises, where there is a core for it (`auditing.confirming`).
 
 Findings, each of its own kind: see `Finding`.  An audit ends with 0 when all is sound, 1
 when something departs, 3 when the journal cannot be read: then nothing is said of it.
@@ -43,6 +44,7 @@ from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL
 from rollproof.step import trace
 from rollproof_checks.auditing.chain import Line, is_reordered
+from rollproof_checks.auditing.confirming import LONG, Second, has_two_cores, hashed
 from rollproof_checks.auditing.decoder import event_of
 from rollproof_checks.auditing.monitor import BATCH, CODES, Breach, Monitor
 from rollproof_checks.auditing.unfolding import Walk
@@ -144,13 +146,18 @@ def audit(journal: Path | Journal, run: str | None = None) -> Audit:
     path = journal.path if isinstance(journal, Journal) else journal
     try:
         connection = file.connect(path, read_only=True)
-        with closing(connection) as db, file.explained(path), _uncollected():
+        with (
+            closing(connection) as db,
+            closing(Second(path)) as second,
+            file.explained(path),
+            _uncollected(),
+        ):
             db.execute("BEGIN")  # one story, whatever is recorded meanwhile
             pruned = _pruned(db)
             if run in pruned:
                 why = str(RunPruned(run))
                 return Audit(journal=str(path), unreadable=Finding.UNREADABLE, why=why)
-            runs = tuple(_runs(db, run, pruned))
+            runs = tuple(_runs(db, run, pruned, second))
             return Audit(journal=str(path), runs=runs, pruned=pruned)
     except ForeignJournal as error:
         return Audit(journal=str(path), unreadable=Finding.FOREIGN, why=str(error))
@@ -180,7 +187,7 @@ def _pruned(db: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _runs(
-    db: sqlite3.Connection, only: str | None, pruned: Collection[str]
+    db: sqlite3.Connection, only: str | None, pruned: Collection[str], second: Second
 ) -> Iterator[RunAudit]:
     records = db.execute("SELECT * FROM run ORDER BY opened_at, id").fetchall()
     known = tuple(record[0] for record in records)
@@ -188,7 +195,7 @@ def _runs(
         raise UnknownRun(only, known)
     for record in records:
         if only in (None, record[0]) and record[0] not in pruned:
-            yield _audit_run(db, _Record(*record))
+            yield _audit_run(db, _Record(*record), second)
     for name in _events_of(db):
         if name not in known and only is None:
             gone = Departure(event=0, why="there are events of a run that has no record")
@@ -244,7 +251,7 @@ class _Departs(Exception):
         self.departure = departure
 
 
-def _audit_run(db: sqlite3.Connection, record: _Record) -> RunAudit:
+def _audit_run(db: sqlite3.Connection, record: _Record, second: Second) -> RunAudit:
     try:
         charter = codec.charter_of(record.charter)
     except ValueError as error:
@@ -253,7 +260,9 @@ def _audit_run(db: sqlite3.Connection, record: _Record) -> RunAudit:
     replay = _Replay(db, record, charter)
     finding, departure = Finding.SOUND, None
     try:
-        replay.all()
+        if not (record.turns >= LONG and has_two_cores() and replay.beside(second)):
+            replay = _Replay(db, record, charter)
+            replay.all()
         replay.compare()
     except _Departs as departs:
         finding, departure = departs.finding, departs.departure
@@ -262,7 +271,7 @@ def _audit_run(db: sqlite3.Connection, record: _Record) -> RunAudit:
         scale_set=record.scale_set,
         finding=finding,
         events=replay.seq,
-        rows=replay.monitor.rows,
+        rows=replay.rows,
         departure=departure,
     )
 
@@ -276,27 +285,47 @@ class _Replay:
         self.run = new_run(charter)
         self.seq = 0
         self.last_at = record.opened_at
+        self.rows = 0
         self.monitor = Monitor(charter.limits)
         self._genesis = genesis(charter)
+        self._mark = 0
 
     def all(self) -> None:
         """Replay every event.  Raises `_Departs` at the first that is not as it should
         be; a promise broken before it comes first."""
         try:
-            self._replay()
+            self._replay(alone=True)
         finally:
             self._watch()
 
-    def _replay(self) -> None:
+    def beside(self, second: Second) -> bool:
+        """Replay every event, and leave digests and promises to the second process.
+        Whether the two agree that all is sound: if not, they tell nothing."""
+        query = "SELECT max(seq) FROM event WHERE run = ?"
+        (last,) = self._db.execute(query, (self._record.id,)).fetchone()
+        second.ask(self._record.id, self._record.charter, last or 0)
+        try:
+            self._replay(alone=False)
+            confirmed = second.answer()
+        except _Departs:
+            confirmed = None
+        if confirmed is None or confirmed[::2] != (self.seq, self._mark):
+            second.close()  # it may be at work still
+            return False
+        self.rows = confirmed.rows
+        return True
+
+    def _replay(self, *, alone: bool) -> None:
         """Everything that is done for each event stands here, in one loop: an audit is to
         keep up with a large journal."""
         record, monitor = self._record, self.monitor
         name, previous, run, seq = record.id, self._genesis, self.run, 0
         codes, points, numbers = monitor.codes, monitor.points, monitor.numbers
         for number, body, recorded_rows, recorded_state, recorded in self._lines():
-            text = f"{name}\n{number}\n{body}\n{recorded_rows}\n{recorded_state}"
-            previous = sha256(previous + text.encode()).digest()
-            if previous != recorded or number != seq + 1:
+            if alone:
+                text = f"{name}\n{number}\n{body}\n{recorded_rows}\n{recorded_state}"
+                previous = sha256(previous + text.encode()).digest()
+            if (alone and previous != recorded) or number != seq + 1:
                 raise self._broken(
                     seq + 1, Line(number, body, recorded_rows, recorded_state, recorded)
                 )
@@ -312,7 +341,9 @@ class _Replay:
                     f"{' '.join(names) or 'no row'}, then {after.state}",
                     f"{recorded_rows or 'no row'}, then {recorded_state}",
                 )
-            if len(names) == 1:
+            if not alone:
+                self._mark = hashed(self._mark, after.cells)
+            elif len(names) == 1:
                 codes.append(CODES[names[0], run.state])
                 points.append(run.cells)
                 numbers.append(number)
@@ -333,6 +364,7 @@ class _Replay:
 
     def _watch(self) -> None:
         breach = self.monitor.flush(self.run.cells)
+        self.rows = self.monitor.rows
         if breach is not None:
             raise _Departs(Finding.BROKE_PROMISE, _broke(breach))
 

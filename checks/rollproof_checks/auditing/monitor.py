@@ -72,6 +72,12 @@ class Monitor:
         """The event that took it."""
         self.rows = 0
 
+    def add_one(self, row: str, state: State, before: Point, number: int) -> None:
+        """Gather a row that an event took.  Raises KeyError where there is no such row."""
+        self.codes.append(CODES[row, state])
+        self.points.append(before)
+        self.numbers.append(number)
+
     def add(self, taken: Taken, number: int) -> None:
         """Gather the rows that an event took in one state."""
         self.codes += [CODES[taken.row, taken.state]] * taken.times

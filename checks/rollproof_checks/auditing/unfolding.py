@@ -51,9 +51,14 @@ class Walk:
         """Where it stands."""
         return tuple(self._cells)
 
+    def go(self, row: Row) -> None:
+        """Take a row, whether or not the table admits it."""
+        cells = self._cells
+        row.shift(cells, Counts._make(cells) if row.sets else EMPTY, self._limits)
+        self.state = row.target or self.state
+
     def take(self, names: Sequence[str]) -> Iterator[Taken]:
-        """Take these rows in turn, whether or not the table admits them.  Raises KeyError
-        where there is no such row."""
+        """Take these rows in turn, likewise.  Raises KeyError where there is no such row."""
         for name, alike in groupby(names):
             row, count = ROWS[name], len([*alike])
             line = self._line(row, count) if count >= LINE else None
@@ -65,10 +70,8 @@ class Walk:
 
     def _each(self, row: Row, count: int) -> Iterator[Taken]:
         for _ in range(count):
-            cells = self._cells
-            yield Taken(row.name, self.state, 1, tuple(cells))
-            row.shift(cells, Counts._make(cells) if row.sets else EMPTY, self._limits)
-            self.state = row.target or self.state
+            yield Taken(row.name, self.state, 1, self.point)
+            self.go(row)
 
     def _line(self, row: Row, count: int) -> Points | None:
         """Where it stands before, between and after taking ``row`` so often, in case the
