@@ -248,7 +248,7 @@ def _surveyed(turn: Turn, event: Surveyed) -> None:
         return
     strangers: dict[str, Instance] = {}  # who enter together: at first that is the whole set
     for instance in map(turn.charter.read, event.present):
-        if turn.index_of(instance.id) < 0 and instance.id not in strangers:
+        if instance.id not in turn.roster.index and instance.id not in strangers:
             strangers[instance.id] = instance
             continue
         if strangers:  # what was told before is worked in before

@@ -204,12 +204,12 @@ class Turn:
             one_domain=self.charter.one_domain,
             unhealthy_first=first,
         )
-        rows = _BEGIN
+        rows, limits = _BEGIN, self.charter.limits
         for healthy in (True, False):  # once the headroom is spent, the unhealthy only
-            claimed = []
+            claimed, phases = [], self.phases.cells()
             for index in offer(self.ledger(), ground, unhealthy_first=first, healthy=healthy):
-                row = rows[self.phase(index)]
-                if not row.enabled(self.counts, self.charter.limits):
+                row = rows[phases[index]]
+                if not row.enabled(self.counts, limits):
                     break
                 self.take(row)
                 claimed.append(index)
@@ -224,8 +224,12 @@ class Turn:
         for start, stop in _neighbours(claimed):
             self.before = self.before.put_all(start, self.versions.cells()[start:stop])
             self.phases = self.phases.put_all(start, [_CLAIMED] * (stop - start))
-        for index in claimed:
-            self.command(Verb.REPLACE, index, self.charter.replace_wait, self.charter.target)
+        ids, attempts, target = self.roster.ids, self.lives, self.charter.target
+        deadline = self.at + self.charter.replace_wait
+        self.commands += [
+            Command(Verb.REPLACE, ids[index], attempts.get(index, 1), deadline, target)
+            for index in claimed
+        ]
 
     def _restore(self) -> bool:
         indexes = self._take_each(_RESTORE)
