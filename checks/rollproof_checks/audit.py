@@ -288,44 +288,54 @@ class _Replay:
         self.rows = 0
         self.monitor = Monitor(charter.limits)
         self._genesis = genesis(charter)
-        self._mark = 0
 
     def all(self) -> None:
         """Replay every event.  Raises `_Departs` at the first that is not as it should
         be; a promise broken before it comes first."""
         try:
-            self._replay(alone=True)
+            self._replay()
         finally:
             self._watch()
 
     def beside(self, second: Second) -> bool:
-        """Replay every event, and leave digests and promises to the second process.
+        """Replay every event, and leave digests, numbers and promises to the second process.
         Whether the two agree that all is sound: if not, they tell nothing."""
-        query = "SELECT max(seq) FROM event WHERE run = ?"
-        (last,) = self._db.execute(query, (self._record.id,)).fetchone()
-        second.ask(self._record.id, self._record.charter, last or 0)
+        record, run, seq, mark = self._record, self.run, 0, 0
+        (last,) = self._db.execute(
+            "SELECT max(seq) FROM event WHERE run = ?", (record.id,)
+        ).fetchone()
+        second.ask(record.id, record.charter, last or 0)
+        lines = self._db.execute(
+            "SELECT body, rows, state FROM event WHERE run = ? ORDER BY seq", (record.id,)
+        )
         try:
-            self._replay(alone=False)
-            confirmed = second.answer()
-        except _Departs:
-            confirmed = None
-        if confirmed is None or confirmed[::2] != (self.seq, self._mark):
-            second.close()  # it may be at work still
-            return False
-        self.rows = confirmed.rows
-        return True
+            for body, recorded_rows, recorded_state in lines:
+                event = event_of(body)
+                after, _, names = trace(run, event)
+                if " ".join(names) != recorded_rows or after.state != recorded_state:
+                    break
+                mark = hashed(mark, after.cells)
+                run, seq, self.last_at = after, seq + 1, event.at
+            else:
+                confirmed = second.answer()
+                if confirmed is not None and confirmed[::2] == (seq, mark):
+                    self.run, self.seq, self.rows = run, seq, confirmed.rows
+                    return True
+        except (ValueError, IllegalEvent):
+            pass
+        second.close()  # it may be at work still
+        return False
 
-    def _replay(self, *, alone: bool) -> None:
+    def _replay(self) -> None:
         """Everything that is done for each event stands here, in one loop: an audit is to
         keep up with a large journal."""
         record, monitor = self._record, self.monitor
         name, previous, run, seq = record.id, self._genesis, self.run, 0
         codes, points, numbers = monitor.codes, monitor.points, monitor.numbers
         for number, body, recorded_rows, recorded_state, recorded in self._lines():
-            if alone:
-                text = f"{name}\n{number}\n{body}\n{recorded_rows}\n{recorded_state}"
-                previous = sha256(previous + text.encode()).digest()
-            if (alone and previous != recorded) or number != seq + 1:
+            text = f"{name}\n{number}\n{body}\n{recorded_rows}\n{recorded_state}"
+            previous = sha256(previous + text.encode()).digest()
+            if previous != recorded or number != seq + 1:
                 raise self._broken(
                     seq + 1, Line(number, body, recorded_rows, recorded_state, recorded)
                 )
@@ -341,9 +351,7 @@ class _Replay:
                     f"{' '.join(names) or 'no row'}, then {after.state}",
                     f"{recorded_rows or 'no row'}, then {recorded_state}",
                 )
-            if not alone:
-                self._mark = hashed(self._mark, after.cells)
-            elif len(names) == 1:
+            if len(names) == 1:
                 codes.append(CODES[names[0], run.state])
                 points.append(run.cells)
                 numbers.append(number)

@@ -62,8 +62,9 @@ def confirm(db: sqlite3.Connection, name: str, charter: Charter, last: int) -> C
         " ORDER BY seq"
     )
     for line in map(Line._make, db.execute(query, (name, last))):
-        previous, seq = digest(previous, name, line.seq, line), line.seq
-        if previous != line.digest:
+        seq += 1
+        previous = digest(previous, name, seq, line)
+        if line.seq != seq or line.digest != previous:
             return None
         rows = line.rows.split()
         try:

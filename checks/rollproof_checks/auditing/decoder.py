@@ -55,7 +55,10 @@ def _observed(text: str) -> Event | None:
     if found is None:
         return None
     at, name, zone, fault, update, version, health, disk, attempt = found.groups()
-    instance = Instance(
+    # Initialised by hand: to call a class with keywords gathers them in a dict first.
+    instance = Instance.__new__(Instance)
+    Instance.__init__(
+        instance,
         id=name,
         zone=zone or "",
         fault_domain=fault or "",
