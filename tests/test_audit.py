@@ -37,6 +37,7 @@ from rollproof.ledger import news
 from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL, Cause, State
 from rollproof.step import trace
+from rollproof.table import ROWS
 from rollproof.turn import Turn
 from rollproof_checks.audit import Audit, Finding, audit, main
 from rollproof_checks.auditing import decoder
@@ -452,6 +453,17 @@ class TestPromises:
         assert breach.laws == ()
         assert why in breach.why
 
+    @pytest.mark.parametrize("size", [10, 10**5, 10**6, 10**8, 10**12])
+    def test_of_sets_of_every_size(self, size: int) -> None:
+        """R1.3: no number that a property makes wraps around."""
+        run = EMPTY._replace(pending_healthy=size - 1, view=1)
+        monitor = Monitor(LIMITS)
+        monitor.add_one("appear_pending_healthy", State.PRECHECKING, run, 1)
+        assert monitor.flush(run._replace(pending_healthy=size)) is None
+        monitor.add_one("surveyed", State.PRECHECKING, run, 1)
+        monitor.add_one("begin_healthy", State.PRECHECKING, run._replace(view=2), 2)
+        assert monitor.flush(ROWS["begin_healthy"].after(run._replace(view=2), LIMITS)) is None
+
     def test_first_breach_is_told(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A promise that breaks before the chain does comes first, however many rows are
         judged at once."""
@@ -556,6 +568,8 @@ EVENTS: list[Event] = [
     Surveyed(2, 1, ()),
     Surveyed(2, 1, (seen("a", OLD), Instance(id="b", version="")), ("c",)),
     Surveyed(2, 1, (Instance(id="b", protected=True), Instance(id="é\ud800"))),
+    Surveyed(2, 1, (Instance(id="a", power_state=PowerState.STOPPED),)),
+    Surveyed(2, 1, (Instance(id="a", fault_domain="f", update_domain="u", os_disk="d"),)),
 ]
 
 

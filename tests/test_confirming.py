@@ -235,7 +235,7 @@ class TestProcess:
         record(journal, charter(run="r2"), played(charter(run="r2"), fleet(3)))
         assert audit(journal) == alone(journal)
 
-    @pytest.mark.parametrize("program", ["/nonexistent/python", "", sys.executable])
+    @pytest.mark.parametrize("program", ["/nonexistent/python", "", "/bin/cat", sys.executable])
     def test_fails(
         self, journal: Path, long: None, monkeypatch: pytest.MonkeyPatch, program: str
     ) -> None:
@@ -244,6 +244,14 @@ class TestProcess:
         monkeypatch.setattr(confirming, "__name__", "rollproof_checks.no_such_module")
         assert audit(journal) == alone(journal)
         assert audit(journal).finding is Finding.SOUND
+
+    def test_a_program_that_embeds_python_is_not_begun(
+        self, journal: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody knows what it would do."""
+        monkeypatch.setattr(sys, "executable", "/bin/cat")
+        with pytest.raises(OSError, match="embeds"):
+            Second(journal)._begin()
 
     def test_is_killed(
         self, journal: Path, long: None, monkeypatch: pytest.MonkeyPatch

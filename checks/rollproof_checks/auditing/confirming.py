@@ -129,10 +129,12 @@ class Second:
                 self._process = None
 
     def _begin(self) -> subprocess.Popen[str]:
+        if not Path(sys.executable or "").name.startswith("python"):
+            raise OSError("a program that embeds Python would begin itself anew")
         # It imports what this process would; `-P`: and nothing from the folder we are in.
         paths = os.pathsep.join(filter(None, sys.path))
         return subprocess.Popen(
-            [sys.executable or "", "-P", "-m", __name__, str(self._journal.absolute())],
+            [sys.executable, "-P", "-m", __name__, str(self._journal.absolute())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
