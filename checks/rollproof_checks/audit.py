@@ -25,7 +25,7 @@ from contextlib import closing, contextmanager
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -45,10 +45,13 @@ from rollproof.states import TERMINAL
 from rollproof.step import trace
 from rollproof_checks.auditing.chain import Line, is_reordered
 from rollproof_checks.auditing.confirming import LONG, Second, has_two_cores, hashed
-from rollproof_checks.auditing.decoder import event_of
+from rollproof_checks.auditing.decoder import event_of, events_of
 from rollproof_checks.auditing.monitor import BATCH, CODES, Breach, Monitor
 from rollproof_checks.auditing.unfolding import Walk
 from rollproof_checks.verdicts import Verdict
+
+TOGETHER: Final = 500
+"""Lines that are read at once beside a second process."""
 
 
 class Finding(StrEnum):
@@ -300,31 +303,37 @@ class _Replay:
     def beside(self, second: Second) -> bool:
         """Replay every event, and leave digests, numbers and promises to the second process.
         Whether the two agree that all is sound: if not, they tell nothing."""
-        record, run, seq, mark = self._record, self.run, 0, 0
-        (last,) = self._db.execute(
-            "SELECT max(seq) FROM event WHERE run = ?", (record.id,)
-        ).fetchone()
+        record = self._record
+        query = "SELECT max(seq) FROM event WHERE run = ?"
+        (last,) = self._db.execute(query, (record.id,)).fetchone()
         second.ask(record.id, record.charter, last or 0)
-        lines = self._db.execute(
-            "SELECT body, rows, state FROM event WHERE run = ? ORDER BY seq", (record.id,)
-        )
+        mark = self._step_all()
+        confirmed = None if mark is None else second.answer()
+        if confirmed is None or confirmed[::2] != (self.seq, mark):
+            second.close()  # it may be at work still
+            return False
+        self.rows = confirmed.rows
+        return True
+
+    def _step_all(self) -> int | None:
+        """Step every event, and compare; the hash of the counts after each.  None where the
+        rules make something else of one."""
+        run, seq, mark = self.run, 0, 0
+        query = "SELECT body, rows, state FROM event WHERE run = ? ORDER BY seq"
+        lines = self._db.execute(query, (self._record.id,))
         try:
-            for body, recorded_rows, recorded_state in lines:
-                event = event_of(body)
-                after, _, names = trace(run, event)
-                if " ".join(names) != recorded_rows or after.state != recorded_state:
-                    break
-                mark = hashed(mark, after.cells)
-                run, seq, self.last_at = after, seq + 1, event.at
-            else:
-                confirmed = second.answer()
-                if confirmed is not None and confirmed[::2] == (seq, mark):
-                    self.run, self.seq, self.rows = run, seq, confirmed.rows
-                    return True
+            while some := lines.fetchmany(TOGETHER):
+                events = events_of(body for body, _, _ in some)
+                for event, (_, recorded_rows, recorded_state) in zip(events, some, strict=True):
+                    after, _, names = trace(run, event)
+                    if " ".join(names) != recorded_rows or after.state != recorded_state:
+                        return None
+                    mark = hashed(mark, after.cells)
+                    run, seq, self.last_at = after, seq + 1, event.at
         except (ValueError, IllegalEvent):
-            pass
-        second.close()  # it may be at work still
-        return False
+            return None
+        self.run, self.seq = run, seq
+        return mark
 
     def _replay(self) -> None:
         """Everything that is done for each event stands here, in one loop: an audit is to
