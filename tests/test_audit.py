@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rollproof import table
 from rollproof.charter import Charter
@@ -37,6 +40,7 @@ from rollproof.ledger import news
 from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL, Cause, State
 from rollproof.step import trace
+from rollproof.table import ROWS
 from rollproof.turn import Turn
 from rollproof_checks.audit import Audit, Finding, audit, main
 from rollproof_checks.auditing import decoder
@@ -45,6 +49,8 @@ from rollproof_checks.auditing.monitor import CODES, Monitor
 from rollproof_checks.verdicts import Verdict
 from rollproof_spec.properties import PROPERTIES, Kind
 from rollproof_spec.vocabulary import of_states, of_steps
+
+T = TypeVar("T")
 
 OLD, TARGET = "1.0.0", "2.0.0"
 LIMITS = Limits(50, 50, 50, 1, 0, 0)
@@ -452,6 +458,17 @@ class TestPromises:
         assert breach.laws == ()
         assert why in breach.why
 
+    @pytest.mark.parametrize("size", [10, 10**5, 10**6, 10**8, 10**12])
+    def test_of_sets_of_every_size(self, size: int) -> None:
+        """R1.3: no number that a property makes wraps around."""
+        run = EMPTY._replace(pending_healthy=size - 1, view=1)
+        monitor = Monitor(LIMITS)
+        monitor.add_one("appear_pending_healthy", State.PRECHECKING, run, 1)
+        assert monitor.flush(run._replace(pending_healthy=size)) is None
+        monitor.add_one("surveyed", State.PRECHECKING, run, 1)
+        monitor.add_one("begin_healthy", State.PRECHECKING, run._replace(view=2), 2)
+        assert monitor.flush(ROWS["begin_healthy"].after(run._replace(view=2), LIMITS)) is None
+
     def test_first_breach_is_told(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A promise that breaks before the chain does comes first, however many rows are
         judged at once."""
@@ -549,6 +566,7 @@ EVENTS: list[Event] = [
     *(Observed(2, seen("vm-1", "2.0", health)) for health in Health),
     Observed(2, Instance(id="a")),
     Observed(2, Instance(id="a"), 1),
+    Observed(2, Instance(id="a", version="")),
     Observed(2, seen("a", "2.0"), -3),
     Observed(2, Instance(id="a", zone="z", fault_domain="f", update_domain="u", os_disk="d")),
     Observed(2, Instance(id="a", data_disks=("x",), protected=True)),
@@ -556,6 +574,8 @@ EVENTS: list[Event] = [
     Surveyed(2, 1, ()),
     Surveyed(2, 1, (seen("a", OLD), Instance(id="b", version="")), ("c",)),
     Surveyed(2, 1, (Instance(id="b", protected=True), Instance(id="é\ud800"))),
+    Surveyed(2, 1, (Instance(id="a", power_state=PowerState.STOPPED),)),
+    Surveyed(2, 1, (Instance(id="a", fault_domain="f", update_domain="u", os_disk="d"),)),
 ]
 
 
@@ -593,11 +613,19 @@ def bent(text: str) -> Iterator[str]:
         yield text.replace(old, new, 1)
 
 
-def outcome(read: Callable[[str], Event], text: str) -> Event | str:
+def outcome(read: Callable[[T], object], text: T) -> object:
     try:
         return read(text)
     except ValueError as error:
         return str(error)
+
+
+GOOD = [codec.event_text(event) for event in EVENTS]
+TEXTS = [
+    *(codec.event_text(Replaced(at, name, 1)) for at in (1, 2) for name in "abc"),
+    *(codec.event_text(Observed(at, seen("a", "2.0"), 1)) for at in (1, 2, 3)),
+    *(near for text in GOOD for near in (text, f"{text}\n", f"\n{text}", f"{text}\n{text}")),
+]
 
 
 class TestDecoder:
@@ -612,3 +640,17 @@ class TestDecoder:
             ours, theirs = outcome(decoder.event_of, near), outcome(codec.event_of, near)
             assert ours == theirs
             assert repr(ours) == repr(theirs)  # 1 and True are equal
+
+    @given(st.lists(st.sampled_from(TEXTS), max_size=12))
+    @settings(deadline=None)
+    def test_many_as_one_by_one(self, texts: list[str]) -> None:
+        """Whatever stands in a line beside what."""
+        many = outcome(decoder.events_of, texts)
+        each = outcome(lambda some: [decoder.event_of(text) for text in some], texts)
+        assert repr(many) == repr(each)
+
+    def test_lines_within_a_text_are_not_taken_for_texts(self) -> None:
+        """Two events in one text, and none in the next, are not one in each."""
+        text = codec.event_text(Replaced(1, "a", 1))
+        with pytest.raises(ValueError, match="not a"):
+            decoder.events_of([f"{text}\n{text}", '{"event":"Replaced"}'])

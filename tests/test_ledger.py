@@ -10,6 +10,19 @@ from rollproof.ledger import CODE, Roster, empty_ledger, is_exempt, is_healthy, 
 from rollproof.table import ABSENT
 from rollproof_checks.fuzz.stage import HEALTHY, ILL, NEW, OLD, Stage, fleet
 
+zones = st.sampled_from(["", "z0", "z1"])
+
+
+def stands(name: str, zone: str, domain: str) -> Instance:
+    return Instance(id=name, zone=zone, update_domain=domain)
+
+
+def told(roster: Roster) -> tuple[object, ...]:
+    """All that a roster says of those whom it owns."""
+    size = roster.size
+    index = {name: at for name, at in roster.index.items() if at < size}
+    return roster.ids[:size], roster.places[:size], roster.lanes, index
+
 
 class TestRoster:
     """Who has which index."""
@@ -32,6 +45,44 @@ class TestRoster:
         assert right.index == {"a": 0, "c": 1}
         assert right.place_of(1).zone == "z1"
         assert [lane.stop for lane in left.lanes] == [2]
+
+    @given(
+        st.lists(st.tuples(st.sampled_from("abcdef"), zones, zones), max_size=4),
+        st.dictionaries(st.sampled_from("abcdef"), st.tuples(zones, zones), min_size=1),
+        st.booleans(),
+    )
+    def test_many_are_enrolled_as_one_by_one(
+        self,
+        before: list[tuple[str, str, str]],
+        placed: dict[str, tuple[str, str]],
+        left: bool,
+    ) -> None:
+        """Some of them known, some elsewhere, some to a branch that was left alone."""
+        rosters = []
+        for together in (True, False):
+            roster = Roster()
+            for name, *where in before:
+                roster = roster.enrol(stands(name, *where))
+            if left:
+                roster.enrol(Instance(id="of another branch"))
+            many = [stands(name, *where) for name, where in placed.items()]
+            if together:
+                roster = roster.enrol(*many)
+            else:
+                for instance in many:
+                    roster = roster.enrol(instance)
+            rosters.append(roster)
+        assert [told(roster) for roster in rosters] == [told(rosters[0])] * 2
+
+    def test_a_branch_is_left_by_many_alike(self) -> None:
+        """S11: whoever grew the roster first keeps what he has."""
+        trunk = Roster().enrol(Instance(id="a", zone="z0"))
+        left = trunk.enrol(Instance(id="b", zone="z0"), Instance(id="c", zone="z0"))
+        right = trunk.enrol(Instance(id="c", zone="z1"), Instance(id="d", zone="z1"))
+        moved = left.enrol(Instance(id="d"), Instance(id="a", zone="z1"))
+        assert left.index == {"a": 0, "b": 1, "c": 2}
+        assert right.index == {"a": 0, "c": 1, "d": 2}
+        assert moved.index == {"a": 4, "b": 1, "c": 2, "d": 3}
 
     def test_seats(self) -> None:
         roster = Roster().enrol(Instance(id="a", zone="z0"))

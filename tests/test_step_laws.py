@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
@@ -375,6 +375,60 @@ class TestOnceWrong:
         assert facts(trunk) == was
         assert dict(again.ledger.members())["new"] == "skipped_unhealthy"
         assert "new" not in dict(moved.ledger.members())
+
+
+looks = st.builds(
+    Instance,
+    id=st.sampled_from("abcdef"),
+    zone=st.sampled_from(["z0", "z1"]),
+    update_domain=st.sampled_from(["", "u"]),
+    version=st.sampled_from([OLD, NEW, None]),
+    health=st.sampled_from([HEALTHY, ILL]),
+    protected=st.booleans(),
+)
+
+
+class TestSurvey:
+    """S11: a survey works in together what looks that nobody asked for tell one by one."""
+
+    @given(
+        st.lists(looks, max_size=5),
+        st.sets(st.sampled_from("abcdef")),
+        st.lists(looks, max_size=5),
+        st.lists(looks, max_size=9),
+    )
+    @settings(deadline=None, max_examples=150)
+    def test_says_what_looks_say(
+        self,
+        known: list[Instance],
+        gone: set[str],
+        elsewhere: list[Instance],
+        present: list[Instance],
+    ) -> None:
+        """Whoever is known, gone since, moved, named twice, or enrolled in another branch
+        of the run, which shares what it can."""
+        told = []
+        for together in (True, False):
+            run = Stage.of([]).start().run
+            for event in (*looked_at(known), *(Vanished(1, name) for name in gone)):
+                run, _ = step(run, event)
+            branch = run
+            for event in looked_at(elsewhere):
+                branch, _ = step(branch, event)
+            taken: list[str] = []
+            for event in () if together else looked_at(present):
+                run, _, rows = trace(run, event)
+                taken += rows
+            survey = Surveyed(2, 1, tuple(present) if together else ())
+            run, commands, rows = trace(run, survey)
+            taken += rows
+            told.append((taken, commands, facts(run), order(run), facts(branch)))
+        assert told[0] == told[1]
+
+
+def looked_at(instances: list[Instance]) -> list[Event]:
+    """Looks at these, which nobody asked for."""
+    return [Observed(1, instance) for instance in instances]
 
 
 def test_every_kind_of_event_is_tried() -> None:

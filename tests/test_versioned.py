@@ -41,6 +41,20 @@ class Branching(RuleBasedStateMachine):
         cells[place % len(cells)] = value
         return self._note(cells, old.put(place % len(cells), value))
 
+    @rule(
+        target=versions,
+        version=versions,
+        start=st.integers(0, 99),
+        values=st.lists(st.integers(0, 9), max_size=3),
+    )
+    def put_all(self, version: Version, start: int, values: list[int]) -> Version:
+        """As many puts would."""
+        number, old = version
+        cells = list(self.model[number])
+        start %= len(cells) - len(values) + 1
+        cells[start : start + len(values)] = values
+        return self._note(cells, old.put_all(start, values))
+
     @rule(version=versions, longer=st.integers(-1, 2))
     def stretch(self, version: Version, longer: int) -> None:
         """Every version gets the new cells, blank."""
@@ -97,3 +111,16 @@ class TestCost:
             [1, 2, 3],
             [8, 2, 3],
         ]
+
+    def test_neighbours_are_written_at_the_price_of_one(self) -> None:
+        """One difference, whatever their number."""
+        first = Versioned([0] * 9)
+        assert first.put_all(1, [1] * 7) is first._next
+        assert list(first.cells()) == [0] * 9
+
+    @pytest.mark.parametrize("start", [-1, 2, 3, 4])
+    def test_cells_that_are_not_there_are_not_written(self, start: int) -> None:
+        version = Versioned([1, 2, 3])
+        with pytest.raises(IndexError, match=f"no cells {start} to {start + 2}"):
+            version.put_all(start, [9, 9])
+        assert list(version.cells()) == [1, 2, 3]

@@ -6,7 +6,8 @@ For each event: it is bound to those before it by its digest; `rollproof.step` m
 the rows and the state that stand beside it; each row is one that the table admits, and
 breaks no promise of the registry.  At the end the record of the run says what its events
 say.  The journal is read through a connection that cannot write, in one transaction, so a
-host may go on recording meanwhile.
+host may go on recording meanwhile.  Of a long run a second process confirms digests and
+promises, where there is a core for it (`auditing.confirming`).
 
 Findings, each of its own kind: see `Finding`.  An audit ends with 0 when all is sound, 1
 when something departs, 3 when the journal cannot be read: then nothing is said of it.
@@ -24,12 +25,12 @@ from contextlib import closing, contextmanager
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from rollproof.charter import Charter
-from rollproof.counts import EMPTY, Counts
+from rollproof.counts import Counts
 from rollproof.errors import (
     ForeignJournal,
     IllegalEvent,
@@ -42,11 +43,15 @@ from rollproof.journal.journal import genesis
 from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL
 from rollproof.step import trace
-from rollproof.table import ROWS
 from rollproof_checks.auditing.chain import Line, is_reordered
-from rollproof_checks.auditing.decoder import event_of
+from rollproof_checks.auditing.confirming import LONG, Second, has_two_cores, hashed
+from rollproof_checks.auditing.decoder import event_of, events_of
 from rollproof_checks.auditing.monitor import BATCH, CODES, Breach, Monitor
+from rollproof_checks.auditing.unfolding import Walk
 from rollproof_checks.verdicts import Verdict
+
+TOGETHER: Final = 500
+"""Lines that are read at once beside a second process."""
 
 
 class Finding(StrEnum):
@@ -144,13 +149,18 @@ def audit(journal: Path | Journal, run: str | None = None) -> Audit:
     path = journal.path if isinstance(journal, Journal) else journal
     try:
         connection = file.connect(path, read_only=True)
-        with closing(connection) as db, file.explained(path), _uncollected():
+        with (
+            closing(connection) as db,
+            closing(Second(path)) as second,
+            file.explained(path),
+            _uncollected(),
+        ):
             db.execute("BEGIN")  # one story, whatever is recorded meanwhile
             pruned = _pruned(db)
             if run in pruned:
                 why = str(RunPruned(run))
                 return Audit(journal=str(path), unreadable=Finding.UNREADABLE, why=why)
-            runs = tuple(_runs(db, run, pruned))
+            runs = tuple(_runs(db, run, pruned, second))
             return Audit(journal=str(path), runs=runs, pruned=pruned)
     except ForeignJournal as error:
         return Audit(journal=str(path), unreadable=Finding.FOREIGN, why=str(error))
@@ -180,7 +190,7 @@ def _pruned(db: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _runs(
-    db: sqlite3.Connection, only: str | None, pruned: Collection[str]
+    db: sqlite3.Connection, only: str | None, pruned: Collection[str], second: Second
 ) -> Iterator[RunAudit]:
     records = db.execute("SELECT * FROM run ORDER BY opened_at, id").fetchall()
     known = tuple(record[0] for record in records)
@@ -188,7 +198,7 @@ def _runs(
         raise UnknownRun(only, known)
     for record in records:
         if only in (None, record[0]) and record[0] not in pruned:
-            yield _audit_run(db, _Record(*record))
+            yield _audit_run(db, _Record(*record), second)
     for name in _events_of(db):
         if name not in known and only is None:
             gone = Departure(event=0, why="there are events of a run that has no record")
@@ -244,7 +254,7 @@ class _Departs(Exception):
         self.departure = departure
 
 
-def _audit_run(db: sqlite3.Connection, record: _Record) -> RunAudit:
+def _audit_run(db: sqlite3.Connection, record: _Record, second: Second) -> RunAudit:
     try:
         charter = codec.charter_of(record.charter)
     except ValueError as error:
@@ -253,7 +263,9 @@ def _audit_run(db: sqlite3.Connection, record: _Record) -> RunAudit:
     replay = _Replay(db, record, charter)
     finding, departure = Finding.SOUND, None
     try:
-        replay.all()
+        if not (record.turns >= LONG and has_two_cores() and replay.beside(second)):
+            replay = _Replay(db, record, charter)
+            replay.all()
         replay.compare()
     except _Departs as departs:
         finding, departure = departs.finding, departs.departure
@@ -262,7 +274,7 @@ def _audit_run(db: sqlite3.Connection, record: _Record) -> RunAudit:
         scale_set=record.scale_set,
         finding=finding,
         events=replay.seq,
-        rows=replay.monitor.rows,
+        rows=replay.rows,
         departure=departure,
     )
 
@@ -276,6 +288,7 @@ class _Replay:
         self.run = new_run(charter)
         self.seq = 0
         self.last_at = record.opened_at
+        self.rows = 0
         self.monitor = Monitor(charter.limits)
         self._genesis = genesis(charter)
 
@@ -286,6 +299,41 @@ class _Replay:
             self._replay()
         finally:
             self._watch()
+
+    def beside(self, second: Second) -> bool:
+        """Replay every event, and leave digests, numbers and promises to the second process.
+        Whether the two agree that all is sound: if not, they tell nothing."""
+        record = self._record
+        query = "SELECT max(seq) FROM event WHERE run = ?"
+        (last,) = self._db.execute(query, (record.id,)).fetchone()
+        second.ask(record.id, record.charter, last or 0)
+        mark = self._step_all()
+        confirmed = None if mark is None else second.answer()
+        if confirmed is None or confirmed[::2] != (self.seq, mark):
+            second.close()  # it may be at work still
+            return False
+        self.rows = confirmed.rows
+        return True
+
+    def _step_all(self) -> int | None:
+        """Step every event, and compare; the hash of the counts after each.  None where the
+        rules make something else of one."""
+        run, seq, mark = self.run, 0, 0
+        query = "SELECT body, rows, state FROM event WHERE run = ? ORDER BY seq"
+        lines = self._db.execute(query, (self._record.id,))
+        try:
+            while some := lines.fetchmany(TOGETHER):
+                events = events_of(body for body, _, _ in some)
+                for event, (_, recorded_rows, recorded_state) in zip(events, some, strict=True):
+                    after, _, names = trace(run, event)
+                    if " ".join(names) != recorded_rows or after.state != recorded_state:
+                        return None
+                    mark = hashed(mark, after.cells)
+                    run, seq, self.last_at = after, seq + 1, event.at
+        except (ValueError, IllegalEvent):
+            return None
+        self.run, self.seq = run, seq
+        return mark
 
     def _replay(self) -> None:
         """Everything that is done for each event stands here, in one loop: an audit is to
@@ -326,25 +374,14 @@ class _Replay:
                 codes, points, numbers = monitor.codes, monitor.points, monitor.numbers
 
     def _unfold(self, run: Run, names: Sequence[str], number: int) -> None:
-        """Where the run stood between the rows of one event: a survey may take two of them
-        for each instance of a large set."""
-        state, cells, limits, monitor = (
-            run.state,
-            list(run.cells),
-            run.charter.limits,
-            self.monitor,
-        )
-        codes, points = monitor.codes, monitor.points
-        for name in names:
-            row = ROWS[name]
-            codes.append(CODES[name, state])
-            points.append(tuple(cells))
-            row.shift(cells, Counts._make(cells) if row.sets else EMPTY, limits)
-            state = row.target or state
-        monitor.numbers.extend([number] * len(names))
+        """Watch the rows of an event that took several."""
+        walk = Walk(run.state, run.cells, run.charter.limits)
+        for taken in walk.take(names):
+            self.monitor.add(taken, number)
 
     def _watch(self) -> None:
         breach = self.monitor.flush(self.run.cells)
+        self.rows = self.monitor.rows
         if breach is not None:
             raise _Departs(Finding.BROKE_PROMISE, _broke(breach))
 

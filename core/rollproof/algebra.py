@@ -12,8 +12,7 @@ The words know integers.  Another algebra joins by registering its type of truth
 
 from __future__ import annotations
 
-from functools import reduce, singledispatch
-from operator import and_, or_
+from functools import singledispatch
 from typing import Any
 
 
@@ -41,9 +40,13 @@ def _(truth: bool) -> bool:
 
 def all_of(first: Any, *others: Any) -> Any:
     """Conjunction."""
-    return reduce(and_, others, first)
+    for other in others:
+        first = first & other
+    return first
 
 
 def any_of(first: Any, *others: Any) -> Any:
     """Disjunction."""
-    return reduce(or_, others, first)
+    for other in others:
+        first = first | other
+    return first

@@ -9,6 +9,8 @@ thousand and of a million.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple, cast
 
 import attrs
@@ -57,7 +59,7 @@ class Lane(NamedTuple):
 
 @attrs.define(eq=False)
 class Roster:
-    """Who has which index: a value that only grows, one instance at a time.
+    """Who has which index: a value that only grows.
 
     A roster shares its lists with those that it grew from, and owns the first ``size``
     entries.  What stands behind them belongs to another branch of the run: it is copied
@@ -71,19 +73,23 @@ class Roster:
     lanes: list[Lane] = attrs.Factory(list)
     size: int = 0
 
-    def enrol(self, instance: Instance, *, alone: bool = False) -> Roster:
-        """A roster in which ``instance`` has a new index, the last.
+    def enrol(self, *instances: Instance, alone: bool = False) -> Roster:
+        """A roster in which each of these, which differ in id, has a new index: the last
+        ones, in their order.
 
-        O(1), except where a branch is left or a known instance moves: then O(size),
-        unless the caller is ``alone`` with this roster and may give up the old one.
+        O(1) for an instance, except where a branch is left or a known one moves: then
+        O(size), unless the caller is ``alone`` with this roster and may give up the old one.
         """
+        names = [instance.id for instance in instances]
         own = self
-        if len(self.ids) != self.size or (instance.id in self.index and not alone):
+        if len(self.ids) != self.size or not (alone or self.index.keys().isdisjoint(names)):
             own = self._copy()
-        own.ids.append(instance.id)
-        own.index[instance.id] = self.size
-        own.places.append(own._extend_lanes(instance))
-        return Roster(own.ids, own.index, own.places, own.lanes, self.size + 1)
+        own.ids.extend(names)
+        size = len(own.ids)
+        own.index.update(zip(names, range(self.size, size), strict=True))
+        for place, neighbours in groupby(instances, _place_of):
+            own._extend_lanes(Place(*place), len([*neighbours]))
+        return Roster(own.ids, own.index, own.places, own.lanes, size)
 
     def place_of(self, index: int) -> Place:
         """Zone and update domain of the instance with this index."""
@@ -107,15 +113,19 @@ class Roster:
         index = {name: at for at, name in enumerate(ids)}
         return Roster(ids, index, self.places[: self.size], lanes, self.size)
 
-    def _extend_lanes(self, instance: Instance) -> Place:
-        """The place of the instance that comes next; neighbours share one value."""
-        place = Place(instance.zone, instance.update_domain)
-        end = len(self.places)
+    def _extend_lanes(self, place: Place, length: int) -> None:
+        """So many stand at this place who come next; neighbours share one value."""
+        start = len(self.places)
+        stop = start + length
         if self.places and self.places[-1] == place:
-            self.lanes[-1] = self.lanes[-1]._replace(stop=end + 1)
-            return self.places[-1]
-        self.lanes.append(Lane(*place, end, end + 1))
-        return place
+            place = self.places[-1]
+            self.lanes[-1] = self.lanes[-1]._replace(stop=stop)
+        else:
+            self.lanes.append(Lane(*place, start, stop))
+        self.places.extend([place] * length)
+
+
+_place_of = attrgetter("zone", "update_domain")
 
 
 class Ledger(NamedTuple):

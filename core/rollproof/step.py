@@ -246,12 +246,21 @@ def _surveyed(turn: Turn, event: Surveyed) -> None:
         return
     if not turn.may_take(ROWS["surveyed"]):
         return
+    strangers: dict[str, Instance] = {}  # who enter together: at first that is the whole set
     for instance in map(turn.charter.read, event.present):
+        if instance.id not in turn.roster.index and instance.id not in strangers:
+            strangers[instance.id] = instance
+            continue
+        if strangers:  # what was told before is worked in before
+            _appear(turn, *strangers.values())
+            strangers = {}
         index = turn.index_of(instance.id)
         if index < 0 or turn.phase(index) == ABSENT:
             _appear(turn, instance)
         else:
             _place(turn, index, instance)
+    if strangers:
+        _appear(turn, *strangers.values())
     for name in event.gone:
         _remove(turn, name)
     turn.take(ROWS["surveyed"])
@@ -289,27 +298,34 @@ def _instance_overdue(turn: Turn, event: Overdue) -> None:
 # -- what events share ------------------------------------------------------------------
 
 
-def _appear(turn: Turn, instance: Instance) -> None:
-    """A new instance: done if it is on the target, else pending (S11)."""
-    index = _seat(turn, instance)
-    target = turn.charter.target
-    exempt = is_exempt(instance, ABSENT, target, turn.approved)
-    turn.versions = turn.versions.put(index, instance.version)
-    turn.take(_APPEAR[exempt, is_healthy(instance, ABSENT, target)], index)
+def _appear(turn: Turn, *instances: Instance) -> None:
+    """New instances, several only if none has an index yet: done if on the target, else
+    pending (S11)."""
+    first = _seat(turn, *instances)
+    target, approved = turn.charter.target, turn.approved
+    codes = []
+    for instance in instances:
+        exempt = is_exempt(instance, ABSENT, target, approved)
+        row = _APPEAR[exempt, is_healthy(instance, ABSENT, target)]
+        turn.take(row)
+        codes.append(row.enters_code)
+    turn.phases = turn.phases.put_all(first, codes)
+    turn.versions = turn.versions.put_all(first, [each.version for each in instances])
 
 
-def _seat(turn: Turn, instance: Instance) -> int:
-    """An index for the instance, in the lane of its zone and update domain."""
-    old = turn.index_of(instance.id)
-    if turn.roster.seats(old, instance):
+def _seat(turn: Turn, *instances: Instance) -> int:
+    """The index of the first, in the lane of its zone and update domain; the others, if
+    there are any, follow in theirs."""
+    old = turn.index_of(instances[0].id)
+    if turn.roster.seats(old, instances[0]):
         return old
-    index = turn.roster.size
     shared = turn.roster
-    turn.roster = shared.enrol(instance, alone=turn.alone)
+    index = shared.size
+    turn.roster = shared.enrol(*instances, alone=turn.alone)
     turn.alone = turn.alone or turn.roster.ids is not shared.ids
-    turn.phases.stretch(index + 1, ABSENT)
-    turn.versions.stretch(index + 1, None)
-    turn.before.stretch(index + 1, None)
+    turn.phases.stretch(turn.roster.size, ABSENT)
+    turn.versions.stretch(turn.roster.size, None)
+    turn.before.stretch(turn.roster.size, None)
     if old in turn.lives:
         turn.lives = {**turn.lives, index: turn.lives[old]}
     return index

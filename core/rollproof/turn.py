@@ -6,7 +6,7 @@ frozen into the next one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from rollproof.batch import EVERYWHERE, Ground, next_ground, offer, restore_ground, stand
@@ -39,6 +39,8 @@ _RESTORE: Final[Mapping[int, Row]] = {
     CODE["failed_healthy"]: ROWS["restore_healthy"],
     CODE["failed_unhealthy"]: ROWS["restore_unhealthy"],
 }
+_CLAIMED: Final = _CLAIM[_PENDING_HEALTHY].enters_code
+"""Where every claimed instance goes, also the first."""
 _SEAL: Final = ROWS["seal"]
 _REST: Final = ROWS["rest"]
 _RELEASE: Final = ROWS["release"]
@@ -101,7 +103,7 @@ class Turn:
     @property
     def counts(self) -> Counts[int]:
         """The counts as they stand."""
-        return Counts._make(self.cells)
+        return _new(Counts, self.cells)
 
     def take(self, row: Row, index: int = -1) -> None:
         """Take ``row``; the instance at ``index`` is the one that moves."""
@@ -202,19 +204,32 @@ class Turn:
             one_domain=self.charter.one_domain,
             unhealthy_first=first,
         )
-        rows = _BEGIN
+        rows, limits = _BEGIN, self.charter.limits
         for healthy in (True, False):  # once the headroom is spent, the unhealthy only
+            claimed, phases = [], self.phases.cells()
             for index in offer(self.ledger(), ground, unhealthy_first=first, healthy=healthy):
-                row = rows[self.phase(index)]
-                if not row.enabled(self.counts, self.charter.limits):
+                row = rows[phases[index]]
+                if not row.enabled(self.counts, limits):
                     break
-                self.before = self.before.put(index, self.versions.cells()[index])
-                self.take(row, index)
-                self.command(
-                    Verb.REPLACE, index, self.charter.replace_wait, self.charter.target
-                )
+                self.take(row)
+                claimed.append(index)
                 rows = _CLAIM
+            self._send_off(claimed)
         self.take_if_enabled(_SEAL)
+
+    def _send_off(self, claimed: list[int]) -> None:
+        """Those whose rows are taken stand in the phase that the rows enter, what they ran
+        is remembered (S9), and their disks are to be replaced.  A batch is mostly of
+        neighbours, and they are written together."""
+        for start, stop in _neighbours(claimed):
+            self.before = self.before.put_all(start, self.versions.cells()[start:stop])
+            self.phases = self.phases.put_all(start, [_CLAIMED] * (stop - start))
+        ids, attempts, target = self.roster.ids, self.lives, self.charter.target
+        deadline = self.at + self.charter.replace_wait
+        self.commands += [
+            Command(Verb.REPLACE, ids[index], attempts.get(index, 1), deadline, target)
+            for index in claimed
+        ]
 
     def _restore(self) -> bool:
         ground = restore_ground(self.ledger(), one_domain=self.charter.one_domain)
@@ -239,3 +254,13 @@ class Turn:
                 self.take(row, at)
                 moved.append(at)
         return moved
+
+
+def _neighbours(indexes: list[int]) -> Iterator[tuple[int, int]]:
+    """The stretches that these indexes fill one by one, each from its start to before its
+    stop."""
+    start = 0
+    for place in range(1, len(indexes) + 1):
+        if place == len(indexes) or indexes[place] != indexes[place - 1] + 1:
+            yield indexes[start], indexes[place - 1] + 1
+            start = place

@@ -8,8 +8,8 @@ forward pays for a plain array, and a search that branches still sees pure value
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
-from typing import Generic, TypeVar
+from collections.abc import MutableSequence, Sequence
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -18,14 +18,16 @@ _blank = object.__new__
 
 
 class Versioned(Generic[T]):
-    """An immutable sequence; `put` makes the next version."""
+    """An immutable sequence; `put` and `put_all` make the next version."""
 
     __slots__ = ("_cells", "_index", "_next", "_value")
 
     _cells: MutableSequence[T] | None
-    # Of a version that does not own the cells: how it differs from the next one.
-    _index: int
-    _value: T
+    # Of a version that does not own the cells: how it differs from the next one.  The
+    # index is one cell's, or the slice of neighbours that were written together: what is
+    # done with it is the same, and no type says so.
+    _index: Any
+    _value: Any
     _next: Versioned[T]
 
     def __init__(self, cells: MutableSequence[T]) -> None:
@@ -50,6 +52,16 @@ class Versioned(Generic[T]):
         self._cells = None
         cells[index] = value
         return successor
+
+    def put_all(self, start: int, values: Sequence[T]) -> Versioned[T]:
+        """The next version, in which the cells from ``start`` on hold ``values``: as many
+        puts would make, at the price of one.  Raises IndexError where there is no cell."""
+        stop = start + len(values)
+        if not 0 <= start <= stop <= len(self.cells()):
+            raise IndexError(f"no cells {start} to {stop}")
+        neighbours: Any = slice(start, stop)
+        written: Any = values
+        return self.put(neighbours, written)
 
     def stretch(self, length: int, blank: T) -> None:
         """Make room for ``length`` cells.  New cells read ``blank`` in every version."""

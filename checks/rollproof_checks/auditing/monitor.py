@@ -12,22 +12,26 @@ table as a whole (`Kind.TABLE`) speak of no recording, and are left to the proof
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rollproof.counts import Counts, Limits
 from rollproof.states import State
 from rollproof.table import TABLE, Row
+from rollproof_checks.auditing.unfolding import Fields, Point, Points, Taken, leads
 from rollproof_spec import arrays
 from rollproof_spec.properties import PROPERTIES, Kind, Property
+from rollproof_spec.vocabulary import MAGNITUDE
 
 BATCH: Final = 32_768
 """Rows judged at once: enough that calls cost nothing, few enough for the cache."""
 
 WIDTH: Final = len(Counts._fields)
+
+_pack = Struct(f"{WIDTH}q").pack
+"""A point as an array holds it: twice as fast as handing the array its numbers."""
 
 CODES: Final = {
     (row.name, state): number
@@ -36,8 +40,6 @@ CODES: Final = {
 """What `Monitor.codes` holds of a row taken in a state."""
 
 _PLACES: Final = [(row, state) for row in TABLE for state in State]
-
-Column = NDArray[np.int64]
 
 
 class Breach(NamedTuple):
@@ -61,13 +63,26 @@ class Monitor:
         self._limits = limits
         self._states = [p for p in properties if p.kind is Kind.STATE]
         self._steps = [p for p in properties if p.kind is Kind.STEP]
-        self.points: list[tuple[int, ...]] = []
-        """Where the run stood before each row; `flush` is told where it stands at last."""
+        self.points: list[Point | Points] = []
+        """Where the run stood before each row, or before each of several; `flush` is told
+        where it stands at last."""
         self.codes: list[int] = []
         """The row, and the state in which it was taken."""
         self.numbers: list[int] = []
         """The event that took it."""
         self.rows = 0
+
+    def add_one(self, row: str, state: State, before: Point, number: int) -> None:
+        """Gather a row that an event took.  Raises KeyError where there is no such row."""
+        self.codes.append(CODES[row, state])
+        self.points.append(before)
+        self.numbers.append(number)
+
+    def add(self, taken: Taken, number: int) -> None:
+        """Gather the rows that an event took in one state."""
+        self.codes += [CODES[taken.row, taken.state]] * taken.times
+        self.points.append(taken.before)
+        self.numbers += [number] * taken.times
 
     def flush(self, end: tuple[int, ...]) -> Breach | None:
         """Judge what was gathered; ``end`` is where the run stands now.  The first breach,
@@ -77,14 +92,17 @@ class Monitor:
         self.rows += len(self.codes)
         size = len(self.codes) + 1
         self.points.append(end)
-        flat = np.fromiter(chain.from_iterable(self.points), np.int64, size * WIDTH)
-        points = flat.reshape(size, WIDTH)
+        flat = b"".join(
+            [_pack(*p) if isinstance(p, tuple) else p.tobytes() for p in self.points]
+        )
+        points = np.frombuffer(flat, np.int64).reshape(size, WIDTH)
+        fields = np.ascontiguousarray(points.T, _width(points))
         codes = np.array(self.codes, np.int64)
         found = [
             (int(at[place]), law, why)
             for code in np.unique(codes).tolist()
             for at in [np.flatnonzero(codes == code)]
-            for place, law, why in self._judge(_PLACES[code], points[at].T, points[at + 1].T)
+            for place, law, why in self._judge(_PLACES[code], fields[:, at], fields[:, at + 1])
         ]
         breach = None
         if found:
@@ -96,20 +114,18 @@ class Monitor:
         return breach
 
     def _judge(
-        self, place: tuple[Row, State], before: Column, after: Column
+        self, place: tuple[Row, State], before: Fields, after: Fields
     ) -> Iterator[tuple[int, str, str]]:
         """Of each promise that is broken, the first place where."""
         row, state = place
-        c, p = Counts[Any](*np.ascontiguousarray(before)), self._limits
+        c, p = Counts[Any](*before), self._limits
         c2, state2 = row.after(c, p), row.target or state
         if state not in row.sources:
             yield 0, "", f"row {row.name!r} is not one of {state}"
             return
         admitted = row.enabled(c, p)
         yield from _first(admitted, "", f"the table does not admit row {row.name!r} here")
-        moved = np.ones(before.shape[1], bool)
-        for expected, found in zip(c2, after, strict=True):
-            moved &= np.equal(expected, found)
+        moved = leads(row, before, after, p)
         yield from _first(moved, "", f"row {row.name!r} does not lead to these counts")
         for promised in self._steps:
             kept = promised.holds(row, state, c, p, state2, c2)
@@ -117,6 +133,13 @@ class Monitor:
         for promised in self._states:
             kept = promised.holds(state2, c2, p)
             yield from _first(kept, promised.name, promised.why)
+
+
+def _width(points: Points) -> type[np.signedinteger[Any]]:
+    """The narrower type, where it holds whatever a property makes of these counts: half as
+    much is to be moved."""
+    largest = max(int(points.max()), -int(points.min())) * WIDTH * MAGNITUDE
+    return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
 def _first(truth: arrays.Truths | bool, law: str, why: str) -> Iterator[tuple[int, str, str]]:

@@ -99,13 +99,15 @@ def _idle(_repeat: int) -> Iterator[Told]:
     )
 
 
-def _audit(_repeat: int) -> Iterator[Told]:
-    audited = _alone(time_audit, 10_000)
-    yield (
-        f"{audited.size:>9,} instances  {audited.per_second:>9,.0f} events/s"
-        f"  {audited.microseconds:.1f} us/event, {audited.rows:,} rows",
-        {**attrs.asdict(audited), "per_second": audited.per_second},
-    )
+def _audit(repeat: int) -> Iterator[Told]:
+    for size in (10_000, 100_000):
+        figures = [_alone(time_audit, size) for _ in range(repeat)]
+        best = min(figures, key=lambda figure: figure.microseconds)
+        yield (
+            f"{size:>9,} instances  {best.per_second:>9,.0f} events/s"
+            f"  {best.microseconds:.1f} us/event, {best.rows:,} rows",
+            {**attrs.asdict(best), "per_second": best.per_second},
+        )
 
 
 def _prove(repeat: int) -> Iterator[Told]:
