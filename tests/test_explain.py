@@ -220,6 +220,20 @@ class TestInstance:
         stage.send(RestoreFailed(stage.at, "i00", 1, "no quota"))
         assert stage.phases["i01"] == "restoring"
 
+    def test_a_disk_that_waits_for_room_alone(self) -> None:
+        """R4.3, R4.8: the row says so, with its numbers."""
+        terms: dict[str, Any] = {
+            "rollback": 0,
+            "restore_on_breach": 1,
+            "max_unhealthy": 30,
+            "max_unhealthy_upgraded": 100,
+        }
+        stage = Stage.of(fleet(4), bad=["i00", "i01"], **terms)
+        stage.begin().batch().survey().batch().survey()
+        assert (stage.phases["i00"], stage.phases["i01"]) == ("restoring", "failed_unhealthy")
+        told = answer(stage, "i01")
+        assert (told.order, reasons(told.prospects[0])) == ("", ["in_flight < cap"])
+
     def test_a_full_batch(self) -> None:
         """S1: of the same place, but behind."""
         stage = Stage.of(fleet(10)).start().send(Pause(5)).survey()
