@@ -113,6 +113,13 @@ class TestVerify:
         assert (check.verdict, check.name, cached) == (Verdict.PROVED, name, False)
         assert check.scale.endswith(" events")
 
+    def test_conformance_keeps_zones_and_domains_apart(self) -> None:
+        """R4.2, R6.1: no verdict on what ships without the fleets that show it."""
+        settings = verification._settings().values()
+        assert any(len({place.zone for place in each.places}) > 1 for each in settings)
+        assert any(each.one_domain for each in settings)
+        assert any(each.unhealthy_first for each in settings)
+
     def test_without_the_cache(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The switch: what is known is not asked."""
         known: list[bool] = []

@@ -154,11 +154,9 @@ def _models() -> dict[str, Model]:
 
 
 def _settings() -> dict[str, Setting]:
-    """What is conformed here.  Fleets that zones cut up take long, and are left to
-    ``python -m rollproof_checks.conform``."""
     from rollproof_checks.conform import QUICK
 
-    return {setting.name: setting for setting in QUICK.settings if not setting.apart}
+    return {setting.name: setting for setting in QUICK.settings}
 
 
 def verify(
