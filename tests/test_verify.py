@@ -150,6 +150,13 @@ class TestVerify:
         assert "ImageThresholdProp" in found.untested
         assert found.verdict is Verdict.REFUTED
 
+    def test_of_twins_nothing_is_said_where_a_search_broke_off(self) -> None:
+        """Neither by the verdict: what stopped it is UNDETERMINED, or refutes by itself."""
+        for verdict in (Verdict.UNDETERMINED, Verdict.REFUTED):
+            found = a_verification(a_check(verdict, layer=Layer.EXPLORE, failure="why"))
+            assert (found.untested, found.verdict) == ((), verdict)
+            assert "never put to the test" not in verification_text(found)
+
     def test_the_standard_models_test_every_property(self) -> None:
         """So that the verdict cannot turn on a waiver that all of them have."""
         waived = [{p.name for p in PROPERTIES if model.waived(p.name)} for model in STANDARD]
@@ -216,10 +223,31 @@ class TestJUnit:
     def test_a_case_for_each_check(self, proofs: Verification) -> None:
         root = Xml.fromstring(junit(list(verification_cases(proofs))).encode())
         names = [case.get("name") for case in root.iter("testcase")]
-        assert names == [*(claim.name for claim in CLAIMS), "every twin was met"]
+        assert names == [claim.name for claim in CLAIMS]
         for suite in root.iter("testsuite"):
             assert suite.get("tests") == str(len(suite.findall("testcase")))
             assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+
+    @pytest.mark.parametrize(
+        ("verdict", "tested", "said"),
+        [
+            ("PROVED", [claim.name for claim in CLAIMS], None),
+            ("PROVED", [], "REFUTED"),
+            ("UNDETERMINED", [], "UNDETERMINED"),
+        ],
+        ids=["all", "none", "nobody knows"],
+    )
+    def test_the_twins_are_a_case_where_models_were_searched(
+        self, verdict: str, tested: list[str], said: str | None
+    ) -> None:
+        model = a_check(Verdict(verdict), layer=Layer.EXPLORE, tested=tuple(tested))
+        found = a_verification(model)
+        *_, case = Xml.fromstring(junit(list(verification_cases(found))).encode()).iter(
+            "testcase"
+        )
+        assert case.get("name") == "every twin was met"
+        assert [each.get("type") for each in case if each.get("type")] == [said] * bool(said)
+        assert found.verdict is Verdict(said or "PROVED")
 
     def test_no_verdict_but_proved_passes(self) -> None:
         """REFUTED is a failure, UNDETERMINED an error; neither is ever skipped."""
