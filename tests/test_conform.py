@@ -448,6 +448,16 @@ class TestSearch:
         assert told.splitlines()[1].startswith("  1. ")
         assert "in Idle with nobody" in told
 
+    def test_way_can_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of an instance what tells it from another; no field that says nothing."""
+        monkeypatch.setattr("rollproof.table.lost", lambda c: c.upgraded_unhealthy)
+        told = str(conform(PAIR).divergence)
+        assert (
+            "  2. Surveyed, attempt 1, "
+            "present (i0 in z1 on 1.0.0 healthy; i1 in z1 on 1.0.0 healthy)\n"
+        ) in told
+        assert max(map(len, told.splitlines())) <= 120
+
     def test_chart_disagrees(self) -> None:
         node = Node(State.IDLE, EMPTY)
         limits = Limits(50, 50, 50, 1, 0, 0)

@@ -12,14 +12,15 @@ import pytest
 
 from broken_tables import MISTAKES, Mistake
 from rollproof import table
-from rollproof.counts import Limits
-from rollproof.states import State
+from rollproof.counts import EMPTY, Limits
+from rollproof.states import Cause, State, View
 from rollproof.table import TABLE
 from rollproof_checks import prove as prove_module
+from rollproof_checks.explore.exploration import Stop
 from rollproof_checks.obligations import policy, questions
 from rollproof_checks.prove import as_json, digest, main, prove, prove_cached, sealed
 from rollproof_checks.second import decide, disagreements, smtlib
-from rollproof_checks.verdicts import Report, Verdict
+from rollproof_checks.verdicts import Counterexample, Report, Verdict, spelt
 from rollproof_spec.properties import INVARIANTS, PROPERTIES
 from rollproof_spec.vocabulary import Kind, Property, promise
 
@@ -140,6 +141,22 @@ class TestVerdicts:
     def test_policies_are_those_of_r4_7(self, percent: int, fit: bool) -> None:
         p = Limits(percent, 20, 0, 0, 1, 1)
         assert policy(p) is fit
+
+
+class TestCounterexamples:
+    """They are for people."""
+
+    def test_registers_read_as_what_they_mean(self) -> None:
+        counts = EMPTY._replace(pending_healthy=2, view=View.FRESH, stop=Cause.USER, cap=1)
+        told = str(
+            Counterexample(state=State.PRECHECKING, counts=counts, limits=Limits(*[5] * 7))
+        )
+        assert "Prechecking: pending_healthy=2 | view=fresh, stop=user, cap=1" in told
+        stop = Stop(row="ask", state=State.PRECHECKING, cells={"view": 1}, counts=counts)
+        assert str(stop).endswith("view=asked")
+
+    def test_a_register_out_of_range_is_told_as_it_is(self) -> None:
+        assert (spelt("view", 9), spelt("room", 2), spelt("stop", -1)) == ("9", "2", "-1")
 
 
 class TestCache:
