@@ -393,6 +393,32 @@ class TestMissingExtra:
             "pip install 'rollproof[checks]'\n"
         )
 
+    @pytest.mark.parametrize(
+        ("imported", "module"),
+        [
+            ("rollproof_checks.verify", "z3"),
+            ("rollproof_checks.prove", "z3"),
+            ("rollproof_checks.explore", "numpy"),
+            ("rollproof_checks.export", "numpy"),
+            ("rollproof_checks.mutate", "numpy"),
+            ("rollproof_checks.mutate", "z3"),
+            ("rollproof_checks.fuzz", "hypothesis"),
+        ],
+    )
+    def test_is_told_in_a_program(self, imported: str, module: str) -> None:
+        """By the import that the pages name, so also by ``python -m``; programs that look
+        for a missing module find its name."""
+        program = (
+            f"import sys; sys.modules[{module!r}] = None\n"
+            f"try: import {imported}\n"
+            "except ModuleNotFoundError as error: print(error.name, error, sep='; ')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        told = f"{module}; {module} is not installed: pip install 'rollproof[checks]'\n"
+        assert done.stdout == told
+
     def test_in_json(self) -> None:
         program = (
             "import sys; sys.modules['z3'] = None; from rollproof.cli.main import cli; "

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import z3
 from platformdirs import user_cache_path
 
 import rollproof
@@ -32,9 +31,14 @@ import rollproof_spec
 from rollproof.counts import PHASES, Counts, Limits
 from rollproof.states import State
 from rollproof.table import TABLE, Row
-from rollproof_checks.obligations import Goal, Question, questions
+from rollproof_checks.extra import brought
 from rollproof_checks.verdicts import Counterexample, Obligation, Report, Verdict, after
 from rollproof_spec.properties import PROPERTIES, Kind, Property
+
+with brought():
+    import z3
+
+    from rollproof_checks.obligations import Goal, Question, questions
 
 BUDGET: Final = 5_000_000
 """Solver steps a question may take; for the shipped table 10,000 are enough."""
