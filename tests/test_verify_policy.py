@@ -562,6 +562,12 @@ class TestInput:
         fields = [problem.field for problem in raised.value.problems]
         assert fields == ["instances", "zones", "unhealthy", "protected", "tolerate"]
 
+    def test_what_is_right_is_no_problem(self) -> None:
+        """No fleet at all is one mistake, not three."""
+        with pytest.raises(InvalidFields) as raised:
+            verify_policy(WEB, -4)
+        assert [problem.field for problem in raised.value.problems] == ["instances"]
+
 
 class TestWords:
     """For people, in 80 columns."""

@@ -428,8 +428,8 @@ def _check(instances: int, zones: int, unhealthy: int, protected: int, tolerate:
     bounds = (
         ("instances", instances, 1, LARGEST),
         ("zones", zones, 1, 1000),
-        ("unhealthy", unhealthy, 0, instances),
-        ("protected", protected, 0, instances),
+        ("unhealthy", unhealthy, 0, max(0, instances)),
+        ("protected", protected, 0, max(0, instances)),
         ("tolerate", tolerate, 0, LARGEST),
     )
     problems = tuple(
