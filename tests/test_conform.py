@@ -3,7 +3,7 @@ it did not.  Each deliberate bug has its own test."""
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -37,7 +37,14 @@ from rollproof_checks.conform import (
 from rollproof_checks.conform.__main__ import main
 from rollproof_checks.conform.chart import charted
 from rollproof_checks.conform.laws import Steps
-from rollproof_checks.conform.settings import D2, DOMAINS_BACK, ONE, TWO, TWO_DOMAINS
+from rollproof_checks.conform.settings import (
+    D2,
+    DOMAINS_BACK,
+    ONE,
+    TWO,
+    TWO_DOMAINS,
+    UNHEALTHY_FIRST,
+)
 from rollproof_checks.conform.table import Departure, Node
 from rollproof_checks.verdicts import Verdict
 
@@ -163,6 +170,16 @@ class TestDeliberateBugs:
             turn, "offer", lambda ledger, _, **which: offer(ledger, EVERYWHERE, **which)
         )
         assert law(conform(bounds(TWO_DOMAINS))) == told
+
+    def test_unhealthy_instances_in_their_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """R4.2: where they are asked for first."""
+
+        def in_turn(ledger: Ledger, ground: Ground, **which: Any) -> Iterator[int]:
+            return offer(ledger, ground, **{**which, "unhealthy_first": False})
+
+        monkeypatch.setattr(turn, "offer", in_turn)
+        told = law(conform(bounds(UNHEALTHY_FIRST)))
+        assert told == "the batch should be ['i2'], is ['i1']"
 
     def test_update_domains_out_of_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """R6.1: one domain is finished in every zone before the next is begun."""
@@ -431,6 +448,16 @@ class TestSearch:
         assert told.splitlines()[1].startswith("  1. ")
         assert "in Idle with nobody" in told
 
+    def test_way_can_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of an instance what tells it from another; no field that says nothing."""
+        monkeypatch.setattr("rollproof.table.lost", lambda c: c.upgraded_unhealthy)
+        told = str(conform(PAIR).divergence)
+        assert (
+            "  2. Surveyed, attempt 1, "
+            "present (i0 in z1 on 1.0.0 healthy; i1 in z1 on 1.0.0 healthy)\n"
+        ) in told
+        assert max(map(len, told.splitlines())) <= 120
+
     def test_chart_disagrees(self) -> None:
         node = Node(State.IDLE, EMPTY)
         limits = Limits(50, 50, 50, 1, 0, 0)
@@ -449,7 +476,7 @@ PINNED = {
     "two zones, apart, 0 disturbances": (179, 20, 184),
     "two domains, apart": (179, 20, 184),
     "two domains, given back": (179, 17, 0),
-    "two, unhealthy first": (400, 214, 1_136),
+    "two, unhealthy first": (341, 177, 970),
     "three at once": (466, 95, 961),
     "four in turn": (107, 24, 236),
 }

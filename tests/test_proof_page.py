@@ -118,7 +118,7 @@ class TestVerifyPage:
         """Every name that a program may meet."""
         source = Path(policy.__file__).read_text("utf-8")
         found = set(re.findall(r'Severity\.(?:WARNING|NOTE),\s*"(\w+)"', source))
-        assert len(found) == 7
+        assert len(found) == 9
         assert {name for name in found if f"`{name}`" not in VERIFY} == set()
 
     def test_options_exist(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import attrs
@@ -10,14 +12,15 @@ import pytest
 
 from broken_tables import MISTAKES, Mistake
 from rollproof import table
-from rollproof.counts import Limits
-from rollproof.states import State
+from rollproof.counts import EMPTY, Limits
+from rollproof.states import Cause, State, View
 from rollproof.table import TABLE
 from rollproof_checks import prove as prove_module
+from rollproof_checks.explore.exploration import Stop
 from rollproof_checks.obligations import policy, questions
-from rollproof_checks.prove import as_json, digest, main, prove, prove_cached
+from rollproof_checks.prove import as_json, digest, main, prove, prove_cached, sealed
 from rollproof_checks.second import decide, disagreements, smtlib
-from rollproof_checks.verdicts import Report, Verdict
+from rollproof_checks.verdicts import Counterexample, Report, Verdict, spelt
 from rollproof_spec.properties import INVARIANTS, PROPERTIES
 from rollproof_spec.vocabulary import Kind, Property, promise
 
@@ -140,6 +143,22 @@ class TestVerdicts:
         assert policy(p) is fit
 
 
+class TestCounterexamples:
+    """They are for people."""
+
+    def test_registers_read_as_what_they_mean(self) -> None:
+        counts = EMPTY._replace(pending_healthy=2, view=View.FRESH, stop=Cause.USER, cap=1)
+        told = str(
+            Counterexample(state=State.PRECHECKING, counts=counts, limits=Limits(*[5] * 7))
+        )
+        assert "Prechecking: pending_healthy=2 | view=fresh, stop=user, cap=1" in told
+        stop = Stop(row="ask", state=State.PRECHECKING, cells={"view": 1}, counts=counts)
+        assert str(stop).endswith("view=asked")
+
+    def test_a_register_out_of_range_is_told_as_it_is(self) -> None:
+        assert (spelt("view", 9), spelt("room", 2), spelt("stop", -1)) == ("9", "2", "-1")
+
+
 class TestCache:
     """A proof is known again by what it depends on."""
 
@@ -160,9 +179,57 @@ class TestCache:
             "{}",
             json.dumps(attrs.asdict(attrs.evolve(proof, obligations=(false,)))),
         ):
-            kept.write_text(text)
+            kept.write_bytes(sealed(text))
             assert not prove_cached(folder=tmp_path).cached
             kept.unlink()
+
+    def test_a_damaged_file_is_as_good_as_none(
+        self, tmp_path: Path, proof: Report, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(prove_module, "prove", lambda **_: proof)
+        prove_cached(folder=tmp_path)
+        (kept,) = tmp_path.iterdir()
+        whole = kept.read_bytes()
+        for damaged in (
+            whole[: len(whole) // 2],
+            whole.replace(b'"NaturalInv"', b'"NatureInv"', 1),
+            b'{"obligations": [], "settled": [], "seed": 0, "seconds": 0}',
+            b'{"obligations": [], "settled": {"InitialInv": 1e999}, "seed": 0, "seconds": 0}',
+            b'{"obligations": [], "settled": {"InitialInv": 5}, "seed": 0, "seconds": 0}',
+            b"[" * 200_000,
+            b"\xff",
+        ):
+            kept.write_bytes(damaged)
+            assert prove_cached(folder=tmp_path) == proof
+            assert kept.read_bytes() == whole  # and it is whole again
+        assert prove_cached(folder=tmp_path).cached
+
+    def test_a_proof_that_cannot_be_kept_is_one(
+        self, tmp_path: Path, proof: Report, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(prove_module, "prove", lambda **_: proof)
+        no_folder = tmp_path / "file"
+        no_folder.touch()
+        assert prove_cached(folder=no_folder / "prove") == proof
+        (tmp_path / f"{digest(0)}.json").mkdir()
+        assert prove_cached(folder=tmp_path) == proof
+
+    def test_two_at_once_do_not_get_in_each_other_s_way(
+        self, tmp_path: Path, proof: Report, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        replace = Path.replace
+
+        def overtaken(self: Path, target: Path) -> Path:
+            monkeypatch.setattr(Path, "replace", replace)
+            other = "import sys; from pathlib import Path; from rollproof_checks import prove; "
+            other += "assert prove.prove_cached(folder=Path(sys.argv[1])).verdict == 'PROVED'"
+            subprocess.run([sys.executable, "-c", other, tmp_path], check=True)
+            return replace(self, target)
+
+        monkeypatch.setattr(prove_module, "prove", lambda **_: proof)
+        monkeypatch.setattr(Path, "replace", overtaken)
+        assert prove_cached(folder=tmp_path) == proof
+        assert prove_cached(folder=tmp_path).cached
 
     def test_failures_are_not_kept(
         self, tmp_path: Path, proof: Report, monkeypatch: pytest.MonkeyPatch

@@ -77,8 +77,26 @@ class TestMarker:
         result.assert_outcomes(errors=len(told))
         result.stdout.fnmatch_lines(list(told.values()))
 
+    def test_skip_and_xfail_are_kept(self, project: pytest.Pytester) -> None:
+        """The test's own marks come first, as for any other reason to fail."""
+        project.makepyfile(
+            """
+            import pytest
+            @pytest.mark.skip
+            @pytest.mark.rollproof("deploy/web.toml", instances=3, tolerate=1)
+            def test_skipped(): pass
+            @pytest.mark.xfail(strict=True)
+            @pytest.mark.rollproof("deploy/web.toml", instances=3, tolerate=1)
+            def test_expected_to_fail(rollproof_policies): pass
+            """
+        )
+        run(project).assert_outcomes(skipped=1, xfailed=1)
+
     def test_is_listed(self, project: pytest.Pytester) -> None:
-        run(project, "--markers").stdout.fnmatch_lines(["@pytest.mark.rollproof(path*"])
+        listed = run(project, "--markers").stdout
+        listed.fnmatch_lines(
+            ["@pytest.mark.rollproof(path*rollproof_checks.verify.verify_policy)"]
+        )
 
 
 class TestFixtures:

@@ -113,6 +113,13 @@ class TestVerify:
         assert (check.verdict, check.name, cached) == (Verdict.PROVED, name, False)
         assert check.scale.endswith(" events")
 
+    def test_conformance_keeps_zones_and_domains_apart(self) -> None:
+        """R4.2, R6.1: no verdict on what ships without the fleets that show it."""
+        settings = verification._settings().values()
+        assert any(len({place.zone for place in each.places}) > 1 for each in settings)
+        assert any(each.one_domain for each in settings)
+        assert any(each.unhealthy_first for each in settings)
+
     def test_without_the_cache(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The switch: what is known is not asked."""
         known: list[bool] = []
@@ -142,6 +149,13 @@ class TestVerify:
         assert {check.verdict for check in found.checks} == {Verdict.PROVED}
         assert "ImageThresholdProp" in found.untested
         assert found.verdict is Verdict.REFUTED
+
+    def test_of_twins_nothing_is_said_where_a_search_broke_off(self) -> None:
+        """Neither by the verdict: what stopped it is UNDETERMINED, or refutes by itself."""
+        for verdict in (Verdict.UNDETERMINED, Verdict.REFUTED):
+            found = a_verification(a_check(verdict, layer=Layer.EXPLORE, failure="why"))
+            assert (found.untested, found.verdict) == ((), verdict)
+            assert "never put to the test" not in verification_text(found)
 
     def test_the_standard_models_test_every_property(self) -> None:
         """So that the verdict cannot turn on a waiver that all of them have."""
@@ -209,10 +223,31 @@ class TestJUnit:
     def test_a_case_for_each_check(self, proofs: Verification) -> None:
         root = Xml.fromstring(junit(list(verification_cases(proofs))).encode())
         names = [case.get("name") for case in root.iter("testcase")]
-        assert names == [*(claim.name for claim in CLAIMS), "every twin was met"]
+        assert names == [claim.name for claim in CLAIMS]
         for suite in root.iter("testsuite"):
             assert suite.get("tests") == str(len(suite.findall("testcase")))
             assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+
+    @pytest.mark.parametrize(
+        ("verdict", "tested", "said"),
+        [
+            ("PROVED", [claim.name for claim in CLAIMS], None),
+            ("PROVED", [], "REFUTED"),
+            ("UNDETERMINED", [], "UNDETERMINED"),
+        ],
+        ids=["all", "none", "nobody knows"],
+    )
+    def test_the_twins_are_a_case_where_models_were_searched(
+        self, verdict: str, tested: list[str], said: str | None
+    ) -> None:
+        model = a_check(Verdict(verdict), layer=Layer.EXPLORE, tested=tuple(tested))
+        found = a_verification(model)
+        *_, case = Xml.fromstring(junit(list(verification_cases(found))).encode()).iter(
+            "testcase"
+        )
+        assert case.get("name") == "every twin was met"
+        assert [each.get("type") for each in case if each.get("type")] == [said] * bool(said)
+        assert found.verdict is Verdict(said or "PROVED")
 
     def test_no_verdict_but_proved_passes(self) -> None:
         """REFUTED is a failure, UNDETERMINED an error; neither is ever skipped."""
@@ -357,6 +392,32 @@ class TestMissingExtra:
             f"rollproof: `rollproof {verb}` needs {module}, which is not installed: "
             "pip install 'rollproof[checks]'\n"
         )
+
+    @pytest.mark.parametrize(
+        ("imported", "module"),
+        [
+            ("rollproof_checks.verify", "z3"),
+            ("rollproof_checks.prove", "z3"),
+            ("rollproof_checks.explore", "numpy"),
+            ("rollproof_checks.export", "numpy"),
+            ("rollproof_checks.mutate", "numpy"),
+            ("rollproof_checks.mutate", "z3"),
+            ("rollproof_checks.fuzz", "hypothesis"),
+        ],
+    )
+    def test_is_told_in_a_program(self, imported: str, module: str) -> None:
+        """By the import that the pages name, so also by ``python -m``; programs that look
+        for a missing module find its name."""
+        program = (
+            f"import sys; sys.modules[{module!r}] = None\n"
+            f"try: import {imported}\n"
+            "except ModuleNotFoundError as error: print(error.name, error, sep='; ')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        told = f"{module}; {module} is not installed: pip install 'rollproof[checks]'\n"
+        assert done.stdout == told
 
     def test_in_json(self) -> None:
         program = (

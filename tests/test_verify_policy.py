@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import product
@@ -30,8 +31,15 @@ from rollproof.events import (
 from rollproof.fleet import Health, Instance, ScaleSet
 from rollproof.images import ImageReference
 from rollproof.ledger import news
+from rollproof.maintenance import AtEnd, Freeze, MaintenanceWindow
 from rollproof.plan import plan
-from rollproof.policy import AutomaticOSUpgradePolicy, RollingUpgradePolicy, UpgradePolicy
+from rollproof.policy import (
+    AutomaticOSUpgradePolicy,
+    DeferralDefault,
+    DeferralPolicy,
+    RollingUpgradePolicy,
+    UpgradePolicy,
+)
 from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL, Cause, State
 from rollproof.step import step
@@ -409,6 +417,68 @@ class TestFeasibility:
         assert (refused.verdict, names(refused)[0]) == (Verdict.REFUTED, "tolerates_less")
 
 
+class TestWaits:
+    """What comes on top of the figures: approvals and windows (R4.11, N10)."""
+
+    @pytest.mark.parametrize(("size", "zones"), [(1, 1), (3, 1), (7, 2), (10, 1), (40, 3)])
+    @pytest.mark.parametrize("action", DeferralDefault)
+    def test_what_is_approved_goes_as_what_needs_no_approval(
+        self, size: int, zones: int, action: DeferralDefault
+    ) -> None:
+        """R4.11: as in a plan, the run is taken to be approved; the wait is told."""
+        free = verify_policy(a_set(automatic=True), size, zones=zones)
+        waiting = verify_policy(
+            automatically(
+                os_rolling_upgrade_deferral=True,
+                deferral=DeferralPolicy(latest=timedelta(days=7), default_action=action),
+            ),
+            size,
+            zones=zones,
+        )
+        alike = attrs.fields_dict(PolicyVerdict).keys() - {"limits", "findings", "seconds"}
+        for name in alike:
+            assert getattr(waiting, name) == getattr(free, name), name
+        (told,) = (f for f in waiting.findings if f not in free.findings)
+        assert (told.severity, told.name) == (Severity.NOTE, "waits_for_approval")
+        becomes = "upgraded" if action is DeferralDefault.APPROVE else "left alone"
+        assert "P7D" in told.text
+        assert becomes in told.text
+        assert waiting.verdict is Verdict.PROVED
+
+    @pytest.mark.parametrize("at_end", AtEnd)
+    def test_a_window(self, at_end: AtEnd) -> None:
+        """N10: what it lasts counts no closed window, and is not said to."""
+        window = MaintenanceWindow(
+            begins="02:00", duration=timedelta(minutes=10), at_end=at_end
+        )
+        found = verify_policy(automatically(maintenance_windows=(window,)), 10)
+        (told,) = (f for f in found.findings if f.name == "keeps_to_windows")
+        assert told.severity is Severity.NOTE
+        assert ("cancels" in told.text) == (at_end is AtEnd.STOP_AT_ONCE)
+        assert "whatever fails, not counting the waits above;" in " ".join(
+            policy_text(found).split()
+        )
+        assert told.text in " ".join(policies_text([found]).split())
+
+    def test_a_freeze(self) -> None:
+        freeze = Freeze(begins="2030-01-01T00:00", ends="2030-02-01T00:00")
+        assert "keeps_to_windows" in names(verify_policy(automatically(freezes=(freeze,)), 10))
+
+    def test_whoever_starts_it_by_hand_waits_for_nothing(self) -> None:
+        """R4.11, N10."""
+        freeze = Freeze(begins="2030-01-01T00:00", ends="2030-02-01T00:00")
+        kept = automatically(freezes=(freeze,), os_rolling_upgrade_deferral=True)
+        found = verify_policy(kept, 10, started_by=StartedBy.USER)
+        assert not {"keeps_to_windows", "waits_for_approval"} & set(names(found))
+        assert "the waits above" not in policy_text(found)
+
+
+def automatically(**given: Any) -> ScaleSet:
+    """Automatic upgrades, with these terms."""
+    upgrades = AutomaticOSUpgradePolicy(enable_automatic_os_upgrade=True, **given)
+    return attrs.evolve(WEB, upgrade_policy=UpgradePolicy(automatic_os_upgrade_policy=upgrades))
+
+
 class TestFigures:
     """The numbers."""
 
@@ -491,6 +561,12 @@ class TestInput:
             verify_policy(WEB, LARGEST + 1, zones=0, unhealthy=-1, protected=-1, tolerate=-1)
         fields = [problem.field for problem in raised.value.problems]
         assert fields == ["instances", "zones", "unhealthy", "protected", "tolerate"]
+
+    def test_what_is_right_is_no_problem(self) -> None:
+        """No fleet at all is one mistake, not three."""
+        with pytest.raises(InvalidFields) as raised:
+            verify_policy(WEB, -4)
+        assert [problem.field for problem in raised.value.problems] == ["instances"]
 
 
 class TestWords:

@@ -13,16 +13,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import z3
 from platformdirs import user_cache_path
 
 import rollproof
@@ -30,9 +31,14 @@ import rollproof_spec
 from rollproof.counts import PHASES, Counts, Limits
 from rollproof.states import State
 from rollproof.table import TABLE, Row
-from rollproof_checks.obligations import Goal, Question, questions
+from rollproof_checks.extra import brought
 from rollproof_checks.verdicts import Counterexample, Obligation, Report, Verdict, after
 from rollproof_spec.properties import PROPERTIES, Kind, Property
+
+with brought():
+    import z3
+
+    from rollproof_checks.obligations import Goal, Question, questions
 
 BUDGET: Final = 5_000_000
 """Solver steps a question may take; for the shipped table 10,000 are enough."""
@@ -207,19 +213,46 @@ def digest(seed: int) -> str:
 
 def prove_cached(seed: int = 0, folder: Path | None = None) -> Report:
     """`prove` for the shipped table and properties; what was proved of the same sources
-    by the same solver is not asked again.  Only a proof is kept."""
+    by the same solver is not asked again.  Only a proof is kept.
+
+    A file that is damaged is not believed, and a folder that cannot be written to keeps
+    nothing: neither changes what is proved.
+    """
     folder = folder or user_cache_path("rollproof") / "prove"
     kept = folder / f"{digest(seed)}.json"
     try:
-        report = _read(json.loads(kept.read_text("utf-8")))
+        report = _read(json.loads(_unsealed(kept.read_bytes())))
     except (OSError, ValueError, KeyError, TypeError):
         report = prove(seed=seed)
         if report.verdict is Verdict.PROVED:
-            folder.mkdir(parents=True, exist_ok=True)
-            fresh = kept.with_suffix(".new")
-            fresh.write_text(json.dumps(attrs.asdict(report)), "utf-8")
-            fresh.replace(kept)
+            with suppress(OSError):
+                _keep(kept, sealed(json.dumps(attrs.asdict(report))))
     return report
+
+
+def _keep(kept: Path, content: bytes) -> None:
+    """Write it whole or not at all, whoever else does the same."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh = kept.with_suffix(f".{os.getpid()}.new")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(kept)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def sealed(text: str) -> bytes:
+    """The text under its own digest, so that damage shows."""
+    body = text.encode()
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def _unsealed(content: bytes) -> bytes:
+    seal, _, body = content.partition(b"\n")
+    if seal != hashlib.sha256(body).hexdigest().encode():
+        raise ValueError("not what was kept")
+    return body
 
 
 def _read(kept: dict[str, Any]) -> Report:

@@ -38,13 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{MARKER}(path, instances, *, zones=1, tolerate=0, ...): fail unless the policy of "
-        "the scale set is proved for such a fleet (rollproof.verify_policy)",
+        "the scale set is proved for such a fleet (rollproof_checks.verify.verify_policy)",
     )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Verify the policies that a test is marked with."""
+    """Verify the policies that a test is marked with: after pytest has heard whether it is
+    to be skipped, and before the fixtures are set up."""
     found = tuple(_verified(item, marker) for marker in item.iter_markers(MARKER))
     item.stash[_FOUND] = found
     failed = [verdict for verdict in found if verdict.verdict.exit_code]

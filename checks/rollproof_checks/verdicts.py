@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Final
 
 import attrs
 
 from rollproof.counts import PHASES, Counts, Limits
-from rollproof.states import State
+from rollproof.states import Cause, State, View
 from rollproof.table import Row
 
 
@@ -54,7 +55,7 @@ class Counterexample:
 
 
 def _spell(fields: dict[str, int], *, zeros: bool = False) -> str:
-    shown = (f"{name}={value}" for name, value in fields.items() if value or zeros)
+    shown = (f"{name}={spelt(name, value)}" for name, value in fields.items() if value or zeros)
     return ", ".join(shown) or "nothing"
 
 
@@ -62,6 +63,17 @@ def _spell_counts(counts: Counts[int]) -> str:
     fields = counts._asdict()
     phases = {name: fields.pop(name) for name in PHASES}
     return f"{_spell(phases)} | {_spell(fields)}"
+
+
+def spelt(register: str, value: int | str) -> str:
+    """A value as a reader knows it: ``view=fresh`` says more than ``view=2``."""
+    return _NAMES.get(register, {}).get(value, str(value))
+
+
+_NAMES: Final[Mapping[str, Mapping[int | str, str]]] = {
+    "view": {each.value: each.name.lower() for each in View},
+    "stop": {each.value: each.name.lower() for each in Cause},
+}
 
 
 @attrs.frozen(kw_only=True)

@@ -9,8 +9,9 @@ Laws
 * A run of this fleet in which nothing fails makes exactly the planned batches, in order.
 * No run of this fleet, whatever fails or falls ill, passes ``guaranteed`` or
   ``duration.limit``, as long as its members, their protection and their versions are
-  changed by nobody else, and no operator holds it.  Time counts while a host serves;
-  each restart may add what had passed since the last event (`rollproof.run.resumed`).
+  changed by nobody else, and neither an operator nor a closed window nor the want of an
+  approval keeps it waiting.  Time counts while a host serves; each restart may add what had
+  passed since the last event (`rollproof.run.resumed`).
 * Planning costs O(1) per instance, and two searches of the ledger per batch.
 """
 

@@ -20,6 +20,7 @@ from rollproof_checks.conform.meaning import NOTHING, Meaning, meaning
 from rollproof_checks.conform.seats import Form, Seats, canonical, seats
 from rollproof_checks.conform.settings import Bounds, Setting
 from rollproof_checks.conform.table import Departure, Node, Table
+from rollproof_checks.conform.words import words
 
 Stepper: TypeAlias = Callable[[Run, Event], Steps]
 """`rollproof.step.trace`, or what stands in for it."""
@@ -43,7 +44,7 @@ class Divergence:
 
     def __str__(self) -> str:
         lines = [f"{self.setting}: {self.law}"]
-        lines += [f"  {number}. {event}" for number, event in enumerate(self.path, 1)]
+        lines += [f"  {number}. {words(event)}" for number, event in enumerate(self.path, 1)]
         lines.append(f"  in {self.state} with {', '.join(self.before) or 'nobody'}")
         lines.append(f"  rows: {' '.join(self.rows) or 'none'}")
         return "\n".join(lines)

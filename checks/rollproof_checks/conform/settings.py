@@ -197,9 +197,9 @@ def _deferred(size: int, disturbances: int | None) -> tuple[Setting, ...]:
 
 UNHEALTHY_FIRST: Final = Setting(
     name="two, unhealthy first",
-    why="the order of claims turns on health (R4.2), and a breach restores (R4.8)",
+    why="one of two goes: which turns on health (R4.2), and a breach restores (R4.8)",
     places=(ONE, ONE),
-    limits=_limits(100, 100, 50, rollback=0, breach=1),
+    limits=_limits(50, 100, 50, rollback=0, breach=1),
     disturbances=1,
     names=2,
     unhealthy_first=True,

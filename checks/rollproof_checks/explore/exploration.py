@@ -9,7 +9,7 @@ import attrs
 from rollproof.counts import Counts
 from rollproof.states import State
 from rollproof_checks.explore.model import Model
-from rollproof_checks.verdicts import Verdict
+from rollproof_checks.verdicts import Verdict, spelt
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +24,7 @@ class Stop:
     counts: Counts[int]
 
     def __str__(self) -> str:
-        cells = ", ".join(f"{name}={value}" for name, value in self.cells.items())
+        cells = ", ".join(f"{name}={spelt(name, value)}" for name, value in self.cells.items())
         return f"{self.row or '':<22} {self.state:<15} {cells or 'nothing'}"
 
 

@@ -10,11 +10,14 @@
 How to use each of them: docs/fuzz.md.
 """
 
-from rollproof_checks.fuzz.adapter import AdapterContract, NotJudged
-from rollproof_checks.fuzz.contract import Ask, Judged, Law, LawBroken
-from rollproof_checks.fuzz.host import HostMachine
-from rollproof_checks.fuzz.run import RunMachine
-from rollproof_checks.fuzz.stage import Stage
+from rollproof_checks.extra import brought
+
+with brought():
+    from rollproof_checks.fuzz.adapter import AdapterContract, NotJudged
+    from rollproof_checks.fuzz.contract import Ask, Judged, Law, LawBroken
+    from rollproof_checks.fuzz.host import HostMachine
+    from rollproof_checks.fuzz.run import RunMachine
+    from rollproof_checks.fuzz.stage import Stage
 
 __all__ = [
     "AdapterContract",

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 
 import attrs
 
-from rollproof.charter import Charter
+from rollproof.charter import Charter, Deferral
 from rollproof.commands import Command, Verb
 from rollproof.counts import Counts, attempted, in_flight, lost, pending, unhealthy, whole
 from rollproof.events import (
@@ -109,12 +109,15 @@ def imagine(
     heals: bool = True,
     slow: bool = False,
 ) -> Imagined:
-    """Let a run under ``charter`` upgrade ``fleet`` to ``image``.
+    """Let a run under ``charter`` upgrade ``fleet`` to ``image``.  What has to be approved is
+    approved before it starts (R4.11).
 
     ``heals``: a restore succeeds and heals; else it fails.  ``slow``: every wait lasts to
     its deadline; else none lasts.
     """
-    run, commands, _ = trace(new_run(charter), Start(0))
+    limits = charter.limits._replace(deferral=0)
+    approved = attrs.evolve(charter, limits=limits, deferral=Deferral.NONE)
+    run, commands, _ = trace(new_run(approved), Start(0))
     world = _World(fleet, heals)
     batches: list[Batch] = []
     most, now, order = 0, 0, 0

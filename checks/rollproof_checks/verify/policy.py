@@ -22,7 +22,7 @@ instance, is enough to stop it, or where nothing ever does.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,10 +31,13 @@ import attrs
 from rollproof.charter import Charter, StartedBy, draw_up
 from rollproof.counts import Limits
 from rollproof.document import load_path
+from rollproof.durations import format_duration
 from rollproof.errors import InvalidFields, Problem
 from rollproof.fleet import Health, Instance, ScaleSet
 from rollproof.images import ImageVersion
+from rollproof.maintenance import AtEnd
 from rollproof.plan import Duration, Outlook, Plan, plan
+from rollproof.policy import AutomaticOSUpgradePolicy
 from rollproof.rules import batch_bound, share
 from rollproof_checks.verdicts import Verdict
 from rollproof_checks.verify.figures import RESTS_ON, Figures, Fleet, Undecided
@@ -181,6 +184,9 @@ def verify_policy(
     )
     study = _Study(charter, fleet, zones)
     answers = study.answers(tolerate)
+    waits = tuple(_waits(charter, scale_set.upgrade_policy.automatic_os_upgrade_policy))
+    if answers.starts:
+        answers = attrs.evolve(answers, findings=(*answers.findings, *waits))
     return attrs.evolve(answers, seconds=round(time.perf_counter() - began, 3))
 
 
@@ -390,13 +396,40 @@ def _about_failures(found: PolicyVerdict) -> Sequence[Finding]:
     return [Finding(Severity.WARNING, "first_failure_stops", text)]
 
 
+WAITS = ("waits_for_approval", "keeps_to_windows")
+"""Findings of what no figure counts."""
+
+
+def _waits(charter: Charter, automatic: AutomaticOSUpgradePolicy) -> Iterator[Finding]:
+    """What a run waits for that is in nobody's figures."""
+    if charter.limits.deferral:
+        becomes = "upgraded" if charter.lapse_approves else "left alone"
+        latest = format_duration(automatic.deferral.latest)
+        yield Finding(
+            Severity.NOTE,
+            "waits_for_approval",
+            f"all of this is so once the run is approved: it waits {latest} for that at most, "
+            f"and what is not approved by then is {becomes} (R4.11)",
+        )
+    if charter.started_by is not StartedBy.PLATFORM:
+        return
+    windows = automatic.maintenance_windows
+    shut = ["no maintenance window is open"] * bool(windows)
+    shut += ["a freeze lasts"] * bool(automatic.freezes)
+    if shut:
+        text = f"the run waits while {' or '.join(shut)}"
+        if any(window.at_end is AtEnd.STOP_AT_ONCE for window in windows):
+            text += "; a window that closes over it cancels it, and another run goes on"
+        yield Finding(Severity.NOTE, "keeps_to_windows", f"{text} (N10, S7)")
+
+
 def _check(instances: int, zones: int, unhealthy: int, protected: int, tolerate: int) -> None:
     """Raises `InvalidFields` with every number that makes no fleet."""
     bounds = (
         ("instances", instances, 1, LARGEST),
         ("zones", zones, 1, 1000),
-        ("unhealthy", unhealthy, 0, instances),
-        ("protected", protected, 0, instances),
+        ("unhealthy", unhealthy, 0, max(0, instances)),
+        ("protected", protected, 0, max(0, instances)),
         ("tolerate", tolerate, 0, LARGEST),
     )
     problems = tuple(

@@ -104,14 +104,21 @@ class Case:
 
 
 def verification_cases(found: Verification) -> Iterator[Case]:
-    """One for each property, model and fleet."""
+    """One for each property, model and fleet, and where models were searched the twins."""
     why = {claim.name: claim.why for claim in CLAIMS}
     for check in found.checks:
         told = f"{why.get(check.name, '')}\n{check.scale}".strip()
         suite = f"rollproof.{check.layer}"
         yield Case(suite, check.name, check.verdict, check.seconds, check.failure, told)
-    failure = f"never put to the test: {', '.join(found.untested)}" if found.untested else ""
-    verdict = Verdict.REFUTED if found.untested else Verdict.PROVED
+    searched = {check.verdict for check in found.of(Layer.EXPLORE)}
+    if not searched:
+        return
+    verdict, failure = Verdict.PROVED, ""
+    if found.untested:
+        verdict = Verdict.REFUTED
+        failure = f"never put to the test: {', '.join(found.untested)}"
+    elif searched != {Verdict.PROVED}:
+        verdict, failure = Verdict.UNDETERMINED, "a search broke off"
     yield Case(f"rollproof.{Layer.EXPLORE}", "every twin was met", verdict, 0.0, failure)
 
 

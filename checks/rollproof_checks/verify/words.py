@@ -12,7 +12,7 @@ from rollproof.states import Cause
 from rollproof_checks.verdicts import Verdict
 from rollproof_checks.verify.figures import Fleet
 from rollproof_checks.verify.imagine import Imagined
-from rollproof_checks.verify.policy import Figure, PolicyVerdict, Severity
+from rollproof_checks.verify.policy import WAITS, Figure, Finding, PolicyVerdict, Severity
 from rollproof_checks.verify.verification import CLAIMS, Layer, Verification
 
 WIDTH: Final = 80
@@ -95,6 +95,7 @@ def policies_text(found: Sequence[PolicyVerdict]) -> str:
             *("  ".join(map(str.rjust, row, widths)) for row in rows),
             "",
             *_wrap(MEANINGS),
+            *(line for each in _waits(found[0]) for line in _wrap(f"Note: {each.text}.")),
             *_wrap("Give --instances for all that is known of one size."),
         )
     )
@@ -158,7 +159,14 @@ def _answers(found: PolicyVerdict) -> Iterator[tuple[str, str]]:
     )
     well = f"; {_span(duration.longest)} if nothing does"
     more = well if duration.longest < duration.limit else ""
-    yield "It lasts", f"at most {_span(duration.limit)}, whatever fails{more}."
+    beside = ", not counting the waits above" if _waits(found) else ""
+    most = f"{_span(duration.limit)}, whatever fails{beside}"
+    yield "It lasts", f"at most {most}{more}."
+
+
+def _waits(found: PolicyVerdict) -> list[Finding]:
+    """What a run waits for that is in nobody's figures."""
+    return [each for each in found.findings if each.name in WAITS]
 
 
 def _tolerated(found: PolicyVerdict) -> str:
