@@ -185,8 +185,17 @@ class TestSound:
         assert [run.run for run in audit(journal, "r2").runs] == ["r2"]
 
     def test_empty_journal(self, path: Path) -> None:
+        """Where nothing was checked nothing is proved."""
         Journal(path).close()
-        assert audit(path).exit_code == 0
+        found = audit(path)
+        assert (found.finding, found.exit_code) == (Finding.NOTHING, 3)
+
+    def test_empty_file(self, path: Path) -> None:
+        path.touch()
+        found = audit(path)
+        assert (found.finding, found.exit_code) == (Finding.FOREIGN, 3)
+        assert "it is empty" in found.why
+        assert path.stat().st_size == 0
 
     def test_every_kind_of_event(self, path: Path) -> None:
         """Late, early, of operators: whatever a run takes."""

@@ -400,6 +400,7 @@ class TestMissingExtra:
             ("rollproof_checks.prove", "z3"),
             ("rollproof_checks.explore", "numpy"),
             ("rollproof_checks.export", "numpy"),
+            ("rollproof_checks.audit", "numpy"),
             ("rollproof_checks.mutate", "numpy"),
             ("rollproof_checks.mutate", "z3"),
             ("rollproof_checks.fuzz", "hypothesis"),

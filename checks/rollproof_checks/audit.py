@@ -44,11 +44,14 @@ from rollproof.run import Run, new_run
 from rollproof.states import TERMINAL
 from rollproof.step import trace
 from rollproof_checks.auditing.chain import Line, is_reordered
-from rollproof_checks.auditing.confirming import LONG, Second, has_two_cores, hashed
 from rollproof_checks.auditing.decoder import event_of, events_of
-from rollproof_checks.auditing.monitor import BATCH, CODES, Breach, Monitor
-from rollproof_checks.auditing.unfolding import Walk
+from rollproof_checks.extra import brought
 from rollproof_checks.verdicts import Verdict
+
+with brought():
+    from rollproof_checks.auditing.confirming import LONG, Second, has_two_cores, hashed
+    from rollproof_checks.auditing.monitor import BATCH, CODES, Breach, Monitor
+    from rollproof_checks.auditing.unfolding import Walk
 
 TOGETHER: Final = 500
 """Lines that are read at once beside a second process."""
@@ -58,6 +61,8 @@ class Finding(StrEnum):
     """What an audit may come to, from best to worst."""
 
     SOUND = "sound"
+    NOTHING = "nothing recorded"
+    """There is no run to judge: none was begun, or all are pruned."""
     BROKE_PROMISE = "broke a promise"
     """The events are as recorded, and so are the rows; but a row breaks a property: the
     table itself was another, or is wrong."""
@@ -79,7 +84,7 @@ class Finding(StrEnum):
         """PROVED: what is recorded kept the rules."""
         if self is Finding.SOUND:
             return Verdict.PROVED
-        unknown = self in (Finding.UNREADABLE, Finding.FOREIGN)
+        unknown = self in (Finding.NOTHING, Finding.UNREADABLE, Finding.FOREIGN)
         return Verdict.UNDETERMINED if unknown else Verdict.REFUTED
 
 
@@ -136,7 +141,7 @@ class Audit:
         each = [run.finding for run in self.runs]
         if self.unreadable is not None:
             each.append(self.unreadable)
-        return max(each, key=order.index, default=Finding.SOUND)
+        return max(each, key=order.index, default=Finding.NOTHING)
 
     @property
     def exit_code(self) -> int:

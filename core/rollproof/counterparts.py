@@ -109,7 +109,7 @@ class Translated:
     def _in_its_words(self, problem: Problem) -> Problem:
         fix = problem.fix
         if problem.value == "missing" and problem.field in ("name", "image_reference"):
-            fix = "Write it; or name the set that this is a part of, by --onto."
+            fix = "Write it; a part of a set is for `rollproof apply --onto SET`."
         return evolve(problem, field=self._place(problem.field), fix=fix)
 
     def _place(self, key: str) -> str:

@@ -275,6 +275,8 @@ def _admit(connection: sqlite3.Connection, path: Path) -> None:
 def _admit_as_it_is(connection: sqlite3.Connection, path: Path) -> None:
     _admit(connection, path)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:  # else it was refused
+        raise ForeignJournal(str(path), "it is empty")
     if version < VERSION:
         why = f"it has format {version}, is to be opened read-only, and needs migration"
         raise JournalUnwritable(str(path), why)
