@@ -49,8 +49,7 @@ def main() -> None:
 
 def _step(repeat: int) -> Iterator[Told]:
     for size in (1_000, 10_000, 100_000, 1_000_000):
-        figures = [_alone(time_step, size) for _ in range(repeat)]
-        best = min(figures, key=lambda figure: figure.microseconds)
+        best = _best(time_step, size, repeat, lambda figure: figure.microseconds)
         yield (
             f"{size:>9,} instances  {best.per_second:>9,.0f} events/s"
             f"  {best.microseconds:.2f} us/event",
@@ -101,8 +100,7 @@ def _idle(_repeat: int) -> Iterator[Told]:
 
 def _audit(repeat: int) -> Iterator[Told]:
     for size in (10_000, 100_000):
-        figures = [_alone(time_audit, size) for _ in range(repeat)]
-        best = min(figures, key=lambda figure: figure.microseconds)
+        best = _best(time_audit, size, repeat, lambda figure: figure.microseconds)
         yield (
             f"{size:>9,} instances  {best.per_second:>9,.0f} events/s"
             f"  {best.microseconds:.1f} us/event, {best.rows:,} rows",
@@ -111,7 +109,7 @@ def _audit(repeat: int) -> Iterator[Told]:
 
 
 def _prove(repeat: int) -> Iterator[Told]:
-    best = min((_alone(time_proofs, 0) for _ in range(repeat)), key=lambda each: each.seconds)
+    best = _best(time_proofs, 0, repeat, lambda figure: figure.seconds)
     yield (
         f"{best.asked:>9,} obligations {best.seconds:>9.2f} s, {best.settled:,} need no solver",
         attrs.asdict(best),
@@ -157,6 +155,13 @@ FIGURES: Final[dict[str, Callable[[int], Iterator[Told]]]] = {
     "duel": _duel,
 }
 """Every figure by its name; each is told how many times to repeat."""
+
+
+def _best(
+    measure: Callable[[int], T], argument: int, repeat: int, cost: Callable[[T], float]
+) -> T:
+    """The cheapest of so many measurements."""
+    return min((_alone(measure, argument) for _ in range(repeat)), key=cost)
 
 
 def _alone(measure: Callable[[int], T], argument: int) -> T:

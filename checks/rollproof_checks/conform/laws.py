@@ -12,9 +12,9 @@ from rollproof.events import Event
 from rollproof.run import Run, expects
 from rollproof.states import State
 from rollproof.table import Actor, Row
-from rollproof_checks.conform.meaning import FLYING, Meaning
+from rollproof_checks.conform.meaning import Meaning
 from rollproof_checks.conform.seats import GONE, Seat, Seats
-from rollproof_checks.conform.table import OWN, Departure, Node, Table
+from rollproof_checks.conform.table import FLYING, OWN, RETURNING, Departure, Node, Table
 
 Steps = tuple[Run, tuple[Command, ...], tuple[str, ...]]
 """What `rollproof.step.trace` returns."""
@@ -35,7 +35,6 @@ ORDER: Final = {
 """How far an instance is within one life: it never goes back, so no command about it is
 repeated, and no key."""
 
-RETURNING: Final = ("restoring", "recovering")
 BEFORE_MATTERS: Final = frozenset({*FLYING, "failed_healthy", "failed_unhealthy"})
 COUNTED_LOST: Final = (
     *("upgraded_unhealthy", "failed_healthy", "failed_unhealthy"),

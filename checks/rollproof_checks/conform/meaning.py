@@ -38,8 +38,7 @@ from rollproof.ledger import Place
 from rollproof.run import Run
 from rollproof.states import ACTIVE, TERMINAL, Cause, State, View
 from rollproof_checks.conform.seats import GONE, Seat, Seats, is_back
-
-FLYING: Final = frozenset({"replacing", "awaiting", "restoring", "recovering"})
+from rollproof_checks.conform.table import FLYING
 
 
 class Meaning(NamedTuple):

@@ -37,7 +37,8 @@ FREE: Final = frozenset(
 )
 """Rows of people and the world that a run waits for, or that end what they began."""
 
-FLYING: Final = ("replacing", "awaiting", "restoring", "recovering")
+RETURNING: Final = ("restoring", "recovering")
+FLYING: Final = ("replacing", "awaiting", *RETURNING)
 
 
 class Table:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import click
-
-BROUGHT: Final = frozenset({"hypothesis", "numpy", "z3"})
-"""What only the extra ``checks`` installs."""
 
 
 class MissingExtra(click.ClickException):
@@ -19,12 +15,13 @@ class MissingExtra(click.ClickException):
 @contextmanager
 def the_checks(verb: str) -> Iterator[None]:
     """Import the checks in here.  Raises `MissingExtra`, which says what to install."""
+    from rollproof_checks import extra
+
     try:
-        yield
-    except ModuleNotFoundError as error:
-        if (name := (error.name or "").partition(".")[0]) not in BROUGHT:
-            raise
+        with extra.brought():
+            yield
+    except extra.MissingExtra as error:
         raise MissingExtra(
-            f"`rollproof {verb}` needs {name}, which is not installed: "
+            f"`rollproof {verb}` needs {error.name}, which is not installed: "
             "pip install 'rollproof[checks]'"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from rollproof.cli.output import answer, instant, line, local_time, tell
@@ -52,18 +51,11 @@ def due(options: Options, scale_set: str | None) -> int:
     """What the schedule would do now, and why not more."""
     with Installation(options.place) as here:
         decisions = here.due(scale_set)
-    text = (
-        _due_text(decisions) if decisions else "no scale set is declared: rollproof apply FILE"
-    )
+    text = "no scale set is declared: rollproof apply FILE"
+    if decisions:
+        text = noted(HEADER, list(map(_row, decisions)), [each.text for each in decisions])
     answer(options, {"due": [decision_json(each) for each in decisions]}, text)
     return 0
-
-
-def _due_text(decisions: Sequence[Decision]) -> str:
-    """A row for each set, and beneath it why; empty without any."""
-    if not decisions:
-        return ""
-    return noted(HEADER, list(map(_row, decisions)), [each.text for each in decisions])
 
 
 def _row(decision: Decision) -> tuple[str, ...]:
