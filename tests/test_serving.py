@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -425,6 +426,7 @@ class TestVerbs:
         """R3.4: it says that nobody has looked yet; once `serve` has, the moment stands."""
         hour = timedelta(hours=1)
         here.apply(automatic(ground, pick_up_at_least=hour, pick_up_at_most=hour))
+        time.sleep(0.02)  # in the very millisecond of `apply` it would have been there before
         publish(here, ground, "1.0.0")
         (unseen,) = here.due("web")
         assert (unseen.reason, unseen.until) == (Reason.PICK_UP_DELAY, None)
